@@ -1,0 +1,50 @@
+//! Every limit of the model, in one place. Input beyond one is refused with a reason that names it.
+
+/// The longest order key, in bytes of UTF-8.
+pub const ORDER_KEY_BYTES_MAX: usize = 256;
+/// The longest id, code or name that a requester may give, in bytes.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// The longest free text (description, note), in bytes.
+pub const NOTE_BYTES_MAX: usize = 4_096;
+/// The most items in one order.
+pub const ORDER_ITEMS_MAX: usize = 500;
+/// The deepest nesting of items.
+pub const ITEM_DEPTH_MAX: usize = 8;
+/// The most characteristics of one item.
+pub const ITEM_CHARACTERISTICS_MAX: usize = 200;
+/// The most relationships of one item.
+pub const ITEM_RELATIONSHIPS_MAX: usize = 500;
+/// The most prices of one item, and alterations of one price.
+pub const ITEM_PRICES_MAX: usize = 50;
+/// The largest quantity of one item; each unit has its own tasks.
+pub const ITEM_QUANTITY_MAX: u32 = 200;
+/// The most notes, parties or dates carried along, each.
+pub const ORDER_NOTES_MAX: usize = 50;
+/// The most other orders that one order waits for, and that wait for one order.
+pub const ORDER_WAITS_MAX: usize = 100;
+/// The largest JSON text of one characteristic, input or output value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 16_384;
+/// The largest request document, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 1_048_576;
+/// The largest record on any topic, in bytes.
+pub const RECORD_BYTES_MAX: usize = 4_194_304;
+/// The most tasks in one plan; decomposition refuses an order that would need more.
+pub const PLAN_TASKS_MAX: usize = 4_096;
+/// The most predecessors of one task.
+pub const TASK_PREDECESSORS_MAX: usize = 256;
+/// The most outputs that are kept of one task.
+pub const TASK_OUTPUTS_MAX: usize = 64;
+/// The most bytes of a planned task in a record of the plan, outputs and literals apart; see the check below.
+pub const PLANNED_TASK_BYTES_MAX: usize = 1_000;
+/// The most reasons in one refusal; the last then says how many more there were.
+pub const REASONS_MAX: usize = 100;
+/// The most answers of one command that are remembered to recognise a repeated one.
+pub const FEEDBACK_SEEN_MAX: usize = 16;
+/// The most request ids of one order that are remembered to recognise a repeated one.
+pub const REQUESTS_SEEN_MAX: usize = 64;
+/// How often one order may be corrected and submitted again.
+pub const SUBMISSIONS_MAX: u32 = 100;
+
+// A full plan fits into one record: else an order could be accepted and its plan never published.
+const _: () = assert!(PLAN_TASKS_MAX * PLANNED_TASK_BYTES_MAX < RECORD_BYTES_MAX);
+const _: () = assert!(REQUEST_BYTES_MAX * 2 < RECORD_BYTES_MAX);

@@ -1,0 +1,110 @@
+//! Why a request is refused: a code, the place in the requester's own document, and what would be right.
+use serde::{Deserialize, Serialize};
+
+/// One reason of a refusal. A refusal is not an error: it is a list of these, all of them at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    pub code: ReasonCode,
+    /// A JSON pointer (RFC 6901) into the request as it came; empty for the whole of it.
+    pub pointer: String,
+    /// What is wrong, and what would be right; a short fact in lower case.
+    pub message: String,
+}
+
+impl Reason {
+    pub fn new(code: ReasonCode, pointer: impl Into<String>, message: impl Into<String>) -> Reason {
+        Reason { code, pointer: pointer.into(), message: message.into() }
+    }
+}
+
+/// `code at pointer: message`; the place of the whole document is shown as `(document)`.
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = if self.pointer.is_empty() { "(document)" } else { &self.pointer };
+        write!(f, "{:?} at {place}: {}", self.code, self.message)
+    }
+}
+
+/// What kind of reason it is. Codes are contract: they are never renamed, and each has a line in docs/errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ReasonCode {
+    // Structure (found by the anti-corruption layer and by validation).
+    DocumentUnreadable,
+    DocumentTooLarge,
+    DocumentNotAnOrder,
+    ContractUnsupported,
+    FieldMissing,
+    FieldInvalid,
+    FieldTooLong,
+    TooMany,
+    OrderKeyMissing,
+    OrderKeyInvalid,
+    ItemsMissing,
+    ItemIdDuplicate,
+    ItemActionUnknown,
+    QuantityInvalid,
+    PriorityInvalid,
+    DateInvalid,
+    CompletionBeforeStart,
+    DateInPast,
+    // Relations between items.
+    ItemRelationUnknownTarget,
+    ItemRelationCyclic,
+    ItemRelationMissing,
+    ItemParentMissing,
+    // Offering and characteristics against the pinned catalog.
+    CatalogVersionUnknown,
+    OfferingMissing,
+    OfferingUnknown,
+    OfferingNotSellable,
+    SpecificationUnknown,
+    CharacteristicUnknown,
+    CharacteristicMissing,
+    CharacteristicTypeWrong,
+    CharacteristicValueNotAllowed,
+    CharacteristicCardinality,
+    CardinalityViolated,
+    // Commercial evidence.
+    PriceMissing,
+    PriceCurrencyMissing,
+    PricePeriodMissing,
+    PriceReferenceMissing,
+    PriceUnknown,
+    PriceShapeWrong,
+    // Eligibility and feasibility.
+    NotEligible,
+    NotFeasible,
+    FeasibilityUnanswered,
+    // Products of the inventory.
+    ProductReferenceMissing,
+    ProductUnknown,
+    ProductVersionStale,
+    ProductNotActive,
+    // Requests about orders that are there already.
+    OrderInProgress,
+    OrderEnded,
+    SubmissionsTooMany,
+    // Decomposition.
+    MappingMissing,
+    MappingAmbiguous,
+    ExpressionFailed,
+    PlanCyclic,
+    PlanTooLarge,
+    PlanEmpty,
+    // Orchestration.
+    InputSourceMissing,
+    TaskTypeMissing,
+    WaitEnded,
+}
+
+/// Cuts a list to [`crate::limits::REASONS_MAX`]; the last reason then says how many more there were.
+pub fn bounded(mut reasons: Vec<Reason>) -> Vec<Reason> {
+    let max = crate::limits::REASONS_MAX;
+    if reasons.len() > max {
+        let more = reasons.len() - (max - 1);
+        reasons.truncate(max - 1);
+        reasons.push(Reason::new(ReasonCode::TooMany, "", format!("{more} more reasons are not listed")));
+    }
+    reasons
+}

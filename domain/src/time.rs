@@ -1,0 +1,51 @@
+//! Time as data: UTC milliseconds, given by whoever calls, never asked for.
+use serde::{Deserialize, Serialize};
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Later than anything: the due time of what is not awaited.
+    pub const NEVER: Timestamp = Timestamp(i64::MAX);
+
+    /// This time and `ms` milliseconds; a sum too large is [`Timestamp::NEVER`], which itself stays what it is.
+    pub fn plus_ms(self, ms: i64) -> Timestamp {
+        if self == Timestamp::NEVER { self } else { Timestamp(self.0.saturating_add(ms)) }
+    }
+
+    /// Milliseconds from `earlier` to this; zero where `earlier` is later.
+    pub fn since_ms(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0).max(0)
+    }
+
+    /// From RFC 3339 text, as `2019-05-02T08:13:59.506Z`. `None` for anything else, and for times outside years 1 to 9999.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds; `never` for [`Timestamp::NEVER`].
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) if *self != Timestamp::NEVER => write!(f, "{at:.3}"),
+            _ => f.write_str("never"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let at = Timestamp::parse("2019-05-02T08:13:59.506Z").unwrap();
+        assert_eq!(at, Timestamp(1_556_784_839_506));
+        assert_eq!(at.to_string(), "2019-05-02T08:13:59.506Z");
+        assert_eq!(Timestamp::parse("2019-05-02"), None);
+        assert_eq!(Timestamp::NEVER.plus_ms(-5).to_string(), "never");
+    }
+}
