@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced, not run: the environment of every build, so that demo, tests and CI share one target folder and one RocksDB.
 # ORDERSTREAM_CACHE moves both; a set CARGO_TARGET_DIR or ROCKSDB_LIB_DIR is respected.
 ORDERSTREAM_CACHE=${ORDERSTREAM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/orderstream}

@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`; the rest is what they are made of.
+SHELL := /bin/bash
+ORDERS ?= 2000
+FAULTS ?= 0.10
+SEED ?= 1
+ARGS ?=
+
+.PHONY: help demo test build lint deny unit system doc clean-cache
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: build ## the whole line on this machine: ORDERS, FAULTS, SEED, ARGS="--data-dir D --keep-running"
+	@source scripts/env.sh && "$$CARGO_TARGET_DIR/debug/orderstream" demo --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(ARGS)
+
+build: ## the binary
+	@scripts/setup.sh
+	@source scripts/env.sh && cargo build --locked -p cli
+
+test: ## every test, with its set-up
+	@scripts/setup.sh
+	@$(MAKE) --no-print-directory lint deny unit system
+
+lint: ## format and clippy, warnings denied; shell scripts
+	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
+	@shellcheck scripts/*.sh .ci/run
+
+deny: ## licences, sources and duplicate crates of all dependencies
+	@scripts/deny.sh
+
+unit: ## the tests of every crate
+	@source scripts/env.sh && cargo test --locked --workspace --exclude integration-tests
+
+system: ## the whole system on real files and processes
+	@source scripts/env.sh && cargo build --locked -p cli && \
+		ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test --locked -p integration-tests -- --test-threads=1
+
+doc: ## the generated parts of docs/
+	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --write docs
+
+clean-cache: ## removes what builds keep outside the clone
+	rm -rf "$${ORDERSTREAM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/orderstream}"
