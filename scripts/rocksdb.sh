@@ -11,9 +11,13 @@ group_files_max=16
 
 say() { printf '%s\n' "$*" >&2; }
 
-crate_dir() { # the folder of the crate $1, as Cargo.lock resolved it
-    cargo metadata --format-version 1 --locked | grep -o "[^\"]*/$1-[0-9][^\"/]*/Cargo.toml" | head -n 1 | sed 's#/Cargo.toml$##'
+crate_dir() { # the folder of the crate $1, of the version that Cargo.lock names
+    local version
+    version=$(grep -A 1 "^name = \"$1\"$" Cargo.lock | sed -n 's/^version = "\(.*\)"$/\1/p')
+    find "${CARGO_HOME:-$HOME/.cargo}/registry/src" -maxdepth 2 -name "$1-$version" 2>/dev/null | head -n 1
 }
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if ! [ -d "$(crate_dir librocksdb-sys)" ] || ! [ -d "$(crate_dir lz4-sys)" ]; then cargo fetch --locked >&2; fi
 source_dir=$(crate_dir librocksdb-sys)
 lz4_dir=$(find "$(crate_dir lz4-sys)" -name lz4.h -printf '%h\n' | head -n 1)
 [ -f "$source_dir/rocksdb_lib_sources.txt" ] || { say "librocksdb-sys has no rocksdb_lib_sources.txt in \"$source_dir\": run cargo fetch"; exit 1; }

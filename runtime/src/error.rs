@@ -1,0 +1,87 @@
+//! What can go wrong, in one type for the crate.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What went wrong in the log or its store. Whether trying again may help: [`Error::is_passing`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("directory \"{}\" is in use by another process; stop it, or name another directory", directory.display())]
+    DirectoryInUse { directory: PathBuf },
+    #[error("could not open directory \"{}\"", directory.display())]
+    DirectoryOpen { directory: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error(
+        "directory \"{}\" has format version {found}, this program reads up to {known}; use a newer program",
+        directory.display()
+    )]
+    FormatNewer { directory: PathBuf, found: u32, known: u32 },
+    #[error("topic \"{topic}\" is refused: {reason}")]
+    TopicRefused { topic: Arc<str>, reason: String },
+    #[error(
+        "topic \"{topic}\" has {stored} partitions in the store and {asked} in the settings; \
+         the count of a topic never changes"
+    )]
+    PartitionsDiffer { topic: Arc<str>, stored: u32, asked: u32 },
+    #[error("topic \"{topic}\" is unknown; it was not named at opening")]
+    TopicUnknown { topic: Arc<str> },
+    #[error("topic \"{topic}\" has no partition {partition}; it has {partitions}, counted from 0")]
+    PartitionUnknown { topic: Arc<str>, partition: u32, partitions: u32 },
+    #[error("group \"{group}\" is refused: {reason}")]
+    GroupRefused { group: Arc<str>, reason: String },
+    #[error("worker \"{worker}\" is refused: {reason}")]
+    WorkerRefused { worker: Arc<str>, reason: String },
+    #[error(
+        "record of {record_bytes} bytes for topic \"{topic}\" is too large; at most {record_bytes_max} are allowed"
+    )]
+    RecordTooLarge { topic: Arc<str>, record_bytes: usize, record_bytes_max: usize },
+    #[error("key of {key_bytes} bytes is too long; at most {key_bytes_max} are allowed")]
+    KeyTooLong { key_bytes: usize, key_bytes_max: usize },
+    #[error("could not {doing}")]
+    Store { doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The write as a whole failed, for all that were part of it: a full disk, or an I/O error.
+    #[error("could not write to the log: {reason}")]
+    Write { reason: Arc<str> },
+    #[error("store is damaged: {what}")]
+    Damaged { what: String },
+    /// Bounded queues are the backpressure: the caller may wait, or pass the refusal on.
+    #[error("queue of the log is full with {requests_max} requests; try again later")]
+    QueueFull { requests_max: usize },
+    #[error("no answer from the log within {wait_ms} ms; the records may or may not have been written")]
+    WaitEnded { wait_ms: u64 },
+    #[error("log is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Whether the same call may succeed later, with nothing changed by the caller.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Store { .. } | Self::Write { .. } | Self::QueueFull { .. } | Self::WaitEnded { .. } => true,
+            Self::DirectoryInUse { .. }
+            | Self::DirectoryOpen { .. }
+            | Self::FormatNewer { .. }
+            | Self::TopicRefused { .. }
+            | Self::PartitionsDiffer { .. }
+            | Self::TopicUnknown { .. }
+            | Self::PartitionUnknown { .. }
+            | Self::GroupRefused { .. }
+            | Self::WorkerRefused { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::KeyTooLong { .. }
+            | Self::Damaged { .. }
+            | Self::Closed => false,
+        }
+    }
+
+    /// The sentence with all its causes, for a log line or a header.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}

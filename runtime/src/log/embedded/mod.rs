@@ -1,0 +1,197 @@
+//! The log for one machine: durable, on RocksDB, with nothing to install.
+//!
+//! One committer thread writes for all: positions, outputs, state and timers of a batch go into one write with one
+//! fsync, together with whatever else waits at that moment. So there is nothing to restore after a crash: the store is
+//! the log, and both end at the same batch.
+
+mod assignment;
+mod committer;
+mod format;
+mod member;
+mod options;
+mod producer;
+mod reader;
+mod retention;
+mod signal;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::{Sender, bounded};
+
+pub use member::Member;
+pub use producer::{Pending, Producer};
+pub use reader::{Reader, Start};
+
+use crate::log::{Limits, Membership};
+use crate::record::{Record, TopicSpec, Topics};
+use crate::{Clock, Error};
+use committer::{Committer, REQUESTS_MAX, Request};
+use store::Store;
+
+const META_WAIT: Duration = Duration::from_secs(30);
+
+/// What a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: a commit is told only after an fsync.
+    #[default]
+    Fsync,
+    /// The end of the process, not of the machine. The state after a power cut is older, and still whole.
+    Os,
+}
+
+/// The open log. Clones are the same log; it closes with the last of them, and members, producers and readers that are
+/// left then find it closed.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    requests: Sender<Request>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+    next_member: AtomicU64,
+}
+
+impl Embedded {
+    /// Opens or creates the log in `directory`, which is then locked against a second process.
+    ///
+    /// Errors: the directory is in use, written by a newer program, or not accessible; a topic is refused, or has another
+    /// partition count than before. Topics that were there before and are not named now stay, untouched.
+    pub fn open(
+        directory: &Path,
+        topics: Vec<TopicSpec>,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, clock)?);
+        let (requests, incoming) = bounded(REQUESTS_MAX);
+        let committer = Committer::new(store.clone(), incoming, durability);
+        let thread = std::thread::Builder::new()
+            .name("log-committer".to_owned())
+            .spawn(move || committer.run())
+            .map_err(|source| Error::Store { doing: "start the committer thread", source: source.into() })?;
+        tracing::info!(directory = %directory.display(), ?durability, "log is open");
+        let committer = Mutex::new(Some(thread));
+        Ok(Self { inner: Arc::new(Inner { store, requests, committer, next_member: AtomicU64::new(1) }) })
+    }
+
+    /// Joins a group. Refused if its topics are unknown, or differ in their partition counts.
+    pub fn member(&self, membership: Membership) -> Result<Member, Error> {
+        Member::join(self.inner.store.clone(), self.inner.requests.clone(), membership, self.next_id())
+    }
+
+    /// Holds a member for dead that has not left: its partitions go to the others, and what it appends is fenced. For a
+    /// worker that hangs; it joins anew should it come back.
+    pub fn expire(&self, group: &str, member: u64) -> Result<(), Error> {
+        self.request(Request::Remove { group: group.into(), member })
+    }
+
+    pub fn producer(&self) -> Producer {
+        Producer::new(self.inner.store.clone(), self.inner.requests.clone())
+    }
+
+    pub fn reader(&self, topics: &[Arc<str>], start: &Start) -> Result<Reader, Error> {
+        let (store, requests) = (self.inner.store.clone(), self.inner.requests.clone());
+        Reader::open(store, requests, topics, start, self.next_id())
+    }
+
+    /// Up to `limits` records of a partition, from the offset `from` on; the oldest there are if those are gone.
+    pub fn read_range(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: i64,
+        mut limits: Limits,
+    ) -> Result<Vec<Record>, Error> {
+        let store = &self.inner.store;
+        let index = store.topics().index(topic)?;
+        let spec = store.topics().at(index);
+        if partition >= spec.partitions {
+            let (topic, partitions) = (spec.name.clone(), spec.partitions);
+            return Err(Error::PartitionUnknown { topic, partition, partitions });
+        }
+        let mut records = Vec::new();
+        // The oldest there are, without the warning that a reader gets who missed some.
+        let from = from.max(store.earliest(index, partition));
+        store.fetch((index, partition), from, &mut limits, &mut format::Names::default(), &mut records)?;
+        Ok(records)
+    }
+
+    /// Per partition, the offset that the next record will get.
+    pub fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, Error> {
+        let store = &self.inner.store;
+        let index = store.topics().index(topic)?;
+        Ok((0..store.topics().at(index).partitions).map(|partition| store.end(index, partition)).collect())
+    }
+
+    /// Per partition, how many records the group has not processed.
+    pub fn lag_records(&self, group: &str, topic: &str) -> Result<Vec<u64>, Error> {
+        let store = &self.inner.store;
+        let index = store.topics().index(topic)?;
+        (0..store.topics().at(index).partitions)
+            .map(|partition| {
+                let earliest = store.earliest(index, partition);
+                let position = store.position(group, index, partition)?.unwrap_or(0).max(earliest);
+                Ok((store.end(index, partition) - position).max(0).unsigned_abs())
+            })
+            .collect()
+    }
+
+    pub fn topics(&self) -> &Arc<Topics> {
+        self.inner.store.topics()
+    }
+
+    /// A small value that the caller keeps here: ids of schemas, an epoch.
+    pub fn meta_get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.inner.store.meta(&caller_key(key))
+    }
+
+    /// Waits until it is durable.
+    pub fn meta_put(&self, key: &str, value: Bytes) -> Result<(), Error> {
+        let (reply, written) = bounded(1);
+        self.request(Request::MetaPut { key: caller_key(key), value, reply })?;
+        Pending::new(written).wait(META_WAIT).map(|_| ())
+    }
+
+    fn request(&self, request: Request) -> Result<(), Error> {
+        self.inner.requests.send(request).map_err(|_| Error::Closed)
+    }
+
+    fn next_id(&self) -> u64 {
+        self.inner.next_member.fetch_add(1, Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fault_next_commit(&self, fault: crate::conformance::Fault) {
+        *self.inner.store.fault.lock().unwrap() = Some(fault);
+    }
+}
+
+/// What callers keep never meets what the log itself keeps.
+fn caller_key(key: &str) -> Vec<u8> {
+    format!("caller/{key}").into_bytes()
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whatever was sent before is written and answered first.
+        let _ = self.requests.send(Request::Stop);
+        let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("committer thread panicked");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! How RocksDB is set up: one store, little memory, nothing written without its write-ahead log.
+//!
+//! Resident memory is bounded by [`BLOCK_CACHE_BYTES`] and [`MEMTABLE_BYTES_TOTAL`], which together leave a process of
+//! 300 MB more than half for everything else. All column families share both.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
+    LogLevel, Options,
+};
+
+/// Records: (topic, partition, offset) → timestamp, key, headers, value.
+pub(crate) const LOG: &str = "log";
+/// Cells: [`crate::CellKey`] → value.
+pub(crate) const STATE: &str = "state";
+/// Timers by name: [`crate::TimerKey`] → due time.
+pub(crate) const TIMERS: &str = "timers";
+/// Timers by due time: [`crate::TimerKey::at_due`] → nothing.
+pub(crate) const TIMERS_DUE: &str = "timers_due";
+/// (group, topic, partition) → next offset.
+pub(crate) const POSITIONS: &str = "positions";
+/// Format, topics, where each partition begins, and what the caller keeps.
+pub(crate) const META: &str = "meta";
+/// Of compacted topics: (topic, partition, key) → the offset of its newest record that compaction has seen.
+pub(crate) const NEWEST: &str = "newest";
+
+const BLOCK_CACHE_BYTES: usize = 48 << 20;
+const MEMTABLE_BYTES_TOTAL: usize = 64 << 20;
+const MEMTABLE_BYTES_LARGE: usize = 16 << 20;
+const MEMTABLE_BYTES_SMALL: usize = 4 << 20;
+const WAL_BYTES_MAX: u64 = 128 << 20;
+const BLOCK_BYTES: usize = 16 << 10;
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+const OPEN_FILES_MAX: i32 = 256;
+const BACKGROUND_JOBS: i32 = 2;
+const INFO_LOG_FILES_MAX: usize = 2;
+const INFO_LOG_BYTES_MAX: usize = 1 << 20;
+/// Written back bit by bit, so that one fsync does not have to wait for a whole file.
+const BYTES_PER_SYNC: u64 = 1 << 20;
+
+pub(crate) fn database() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_db_write_buffer_size(MEMTABLE_BYTES_TOTAL);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_background_jobs(BACKGROUND_JOBS);
+    options.set_bytes_per_sync(BYTES_PER_SYNC);
+    // A torn write at the end of the write-ahead log is a batch that nobody was told of; what follows it never counts.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(INFO_LOG_FILES_MAX);
+    options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
+    options.set_stats_dump_period_sec(0);
+    options
+}
+
+pub(crate) fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    [LOG, STATE, TIMERS, TIMERS_DUE, POSITIONS, META, NEWEST]
+        .into_iter()
+        .map(|name| ColumnFamilyDescriptor::new(name, family(name, &cache)))
+        .collect()
+}
+
+fn family(name: &str, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_block_size(BLOCK_BYTES);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.set_compression_type(DBCompressionType::Lz4);
+    match name {
+        LOG => {
+            // Read in sequence and hardly ever rewritten: fewer, larger merges.
+            options.set_compaction_style(DBCompactionStyle::Universal);
+            options.set_write_buffer_size(MEMTABLE_BYTES_LARGE);
+        }
+        STATE => {
+            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            options.set_write_buffer_size(MEMTABLE_BYTES_LARGE);
+        }
+        _ => {
+            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            options.set_write_buffer_size(MEMTABLE_BYTES_SMALL);
+        }
+    }
+    options.set_block_based_table_factory(&blocks);
+    options
+}

@@ -1,0 +1,79 @@
+//! Records from outside: whoever sends them learns where they lie once they are durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use super::committer::{Encoded, REQUESTS_MAX, Request, Written};
+use super::store::Store;
+use crate::Error;
+use crate::record::Outgoing;
+
+/// How long [`Producer::send`] waits for its answer.
+const SEND_WAIT: Duration = Duration::from_secs(30);
+
+/// Appends records to the log. Cheap to clone; any number may be used at once.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    store: Arc<Store>,
+    requests: Sender<Request>,
+}
+
+/// Records on their way.
+#[derive(Debug)]
+pub struct Pending {
+    written: Receiver<Written>,
+}
+
+impl Producer {
+    pub(crate) fn new(store: Arc<Store>, requests: Sender<Request>) -> Self {
+        Self { store, requests }
+    }
+
+    /// All of the records or none, in this sequence; waits until they are durable. Gives the (partition, offset) of each.
+    ///
+    /// After [`Error::Write`] or [`Error::WaitEnded`] they may be there or not; sending again may write them twice.
+    pub fn send(&self, records: &[Outgoing]) -> Result<Vec<(u32, i64)>, Error> {
+        self.submit(records)?.wait(SEND_WAIT)
+    }
+
+    /// Like [`Producer::send`], without waiting for durability; waits while the queue is full.
+    pub fn submit(&self, records: &[Outgoing]) -> Result<Pending, Error> {
+        let (request, pending) = self.request(records)?;
+        self.requests.send(request).map_err(|_| Error::Closed)?;
+        Ok(pending)
+    }
+
+    /// Like [`Producer::submit`], but refuses with [`Error::QueueFull`] where that would wait.
+    pub fn try_submit(&self, records: &[Outgoing]) -> Result<Pending, Error> {
+        let (request, pending) = self.request(records)?;
+        match self.requests.try_send(request) {
+            Ok(()) => Ok(pending),
+            Err(TrySendError::Full(_)) => Err(Error::QueueFull { requests_max: REQUESTS_MAX }),
+            Err(TrySendError::Disconnected(_)) => Err(Error::Closed),
+        }
+    }
+
+    fn request(&self, records: &[Outgoing]) -> Result<(Request, Pending), Error> {
+        let records = Encoded::checked(&self.store, records)?;
+        let (reply, written) = bounded(1);
+        Ok((Request::Produce { records, reply }, Pending { written }))
+    }
+}
+
+impl Pending {
+    pub(crate) fn new(written: Receiver<Written>) -> Self {
+        Self { written }
+    }
+
+    /// Waits until the records are durable: the (partition, offset) of each, in the sequence in which they were sent.
+    pub fn wait(self, wait: Duration) -> Result<Vec<(u32, i64)>, Error> {
+        match self.written.recv_timeout(wait) {
+            Ok(Ok(placed)) => Ok(placed),
+            Ok(Err(reason)) => Err(Error::Write { reason }),
+            Err(RecvTimeoutError::Timeout) => Err(Error::WaitEnded { wait_ms: wait.as_millis() as u64 }),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::Closed),
+        }
+    }
+}

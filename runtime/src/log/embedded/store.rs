@@ -1,0 +1,368 @@
+//! The one RocksDB behind the log, what is known of its topics, and all reads.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use bytes::Bytes;
+use fs4::fs_std::FileExt;
+use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
+use tracing::warn;
+
+use super::format::{self, Names};
+use super::options;
+use crate::log::Limits;
+use crate::record::{Record, Topics};
+use crate::store::keys::{self, CellKey, TimerKey};
+use crate::timer::DueTimer;
+use crate::{Clock, Error};
+
+/// Raised whenever an older program could not read what a newer one writes.
+const FORMAT_VERSION: u32 = 1;
+const FORMAT_KEY: &str = "format";
+const LOCK_FILE: &str = "orderstream.lock";
+const STORE_FOLDER: &str = "store";
+/// Where retention has cut a partition off: the offset of the first record it left.
+pub(crate) const EARLIEST: &str = "earliest";
+/// What a record costs beside its bytes, in a limit.
+const RECORD_OVERHEAD_BYTES: usize = 64;
+
+#[derive(Debug)]
+struct Bounds {
+    earliest: AtomicI64,
+    end: AtomicI64,
+}
+
+/// Dropped last by whoever holds it last: then the database is closed and its directory free.
+pub(crate) struct Store {
+    // Before the lock: closed while the directory is still ours.
+    db: DB,
+    topics: Arc<Topics>,
+    /// By the topic's index in `topics`: the number it has in the store.
+    topic_ids: Vec<u16>,
+    bounds: Vec<Vec<Bounds>>,
+    clock: Arc<dyn Clock>,
+    /// Nothing is written any more, and nobody is answered.
+    closed: AtomicBool,
+    _lock: File,
+    #[cfg(test)]
+    pub(crate) fault: std::sync::Mutex<Option<crate::conformance::Fault>>,
+    /// How many of the next writes fail, as on a full disk.
+    #[cfg(test)]
+    pub(crate) writes_failing: std::sync::Mutex<u32>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Store").field("directory", &self.db.path()).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn store_error(doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Error {
+    move |source| Error::Store { doing, source: source.into() }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Damaged { what: what.to_owned() }
+}
+
+impl Store {
+    pub(crate) fn open(directory: &Path, topics: Topics, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let lock = lock(directory)?;
+        let opened =
+            DB::open_cf_descriptors(&options::database(), directory.join(STORE_FOLDER), options::families());
+        let db = opened.map_err(|source| Error::DirectoryOpen {
+            directory: directory.to_owned(),
+            source: source.into(),
+        })?;
+        check_format(&db, directory)?;
+        let topic_ids = register_topics(&db, &topics)?;
+        let mut store = Self {
+            db,
+            topics: Arc::new(topics),
+            topic_ids,
+            bounds: Vec::new(),
+            clock,
+            closed: AtomicBool::new(false),
+            _lock: lock,
+            #[cfg(test)]
+            fault: std::sync::Mutex::default(),
+            #[cfg(test)]
+            writes_failing: std::sync::Mutex::default(),
+        };
+        for (index, spec) in store.topics.clone().iter().enumerate() {
+            let bounds = (0..spec.partitions).map(|partition| store.find_bounds(index, partition));
+            let bounds = bounds.collect::<Result<Vec<_>, _>>()?;
+            store.bounds.push(bounds);
+        }
+        Ok(store)
+    }
+
+    pub(crate) fn db(&self) -> &DB {
+        &self.db
+    }
+
+    pub(crate) fn topics(&self) -> &Arc<Topics> {
+        &self.topics
+    }
+
+    pub(crate) fn topic_id(&self, topic: usize) -> u16 {
+        self.topic_ids[topic]
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("all column families are created at opening")
+    }
+
+    fn iterator(&self, family: &str, end: Option<Vec<u8>>) -> DBRawIterator<'_> {
+        let mut read = ReadOptions::default();
+        if let Some(end) = end {
+            read.set_iterate_upper_bound(end);
+        }
+        self.db.raw_iterator_cf_opt(self.family(family), read)
+    }
+
+    /// The end is behind the last record; where retention took the last, it is where retention stopped.
+    fn find_bounds(&self, topic: usize, partition: u32) -> Result<Bounds, Error> {
+        let id = self.topic_ids[topic];
+        let key = format::partition_meta_key(EARLIEST, id, partition);
+        let earliest = self.meta(&key)?.and_then(|raw| format::decode_i64(&raw)).unwrap_or(0);
+        let mut records = self.iterator(options::LOG, None);
+        records.seek_for_prev(format::log_key(id, partition, i64::MAX));
+        let last = records
+            .key()
+            .filter(|key| key.starts_with(&format::log_key(id, partition, 0)[..6]))
+            .and_then(format::log_offset);
+        records.status().map_err(store_error("read the end of a partition"))?;
+        let end = last.map_or(earliest, |last| last + 1).max(earliest);
+        Ok(Bounds { earliest: AtomicI64::new(earliest), end: AtomicI64::new(end) })
+    }
+
+    /// The offset that the next record will get.
+    pub(crate) fn end(&self, topic: usize, partition: u32) -> i64 {
+        self.bounds[topic][partition as usize].end.load(Ordering::Acquire)
+    }
+
+    /// Makes records up to `end` visible: they are written.
+    pub(crate) fn publish_end(&self, topic: usize, partition: u32, end: i64) {
+        self.bounds[topic][partition as usize].end.store(end, Ordering::Release);
+    }
+
+    /// No record before it is left; there may be gaps behind it.
+    pub(crate) fn earliest(&self, topic: usize, partition: u32) -> i64 {
+        self.bounds[topic][partition as usize].earliest.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn publish_earliest(&self, topic: usize, partition: u32, earliest: i64) {
+        self.bounds[topic][partition as usize].earliest.store(earliest, Ordering::Release);
+    }
+
+    /// Records of a partition from `from` on, appended to `out`; gives the offset to go on at.
+    pub(crate) fn fetch(
+        &self,
+        (topic, partition): (usize, u32),
+        mut from: i64,
+        limits: &mut Limits,
+        names: &mut Names,
+        out: &mut Vec<Record>,
+    ) -> Result<i64, Error> {
+        let end = self.end(topic, partition);
+        let earliest = self.earliest(topic, partition);
+        let spec = self.topics.at(topic);
+        if from < earliest {
+            warn!(topic = %spec.name, partition, from, earliest, "records were deleted before they were read");
+            from = earliest;
+        }
+        if from >= end || limits.records_max == 0 || limits.bytes_max == 0 {
+            return Ok(from.max(0));
+        }
+        let id = self.topic_ids[topic];
+        let mut records = self.iterator(options::LOG, Some(format::log_key(id, partition, end).to_vec()));
+        records.seek(format::log_key(id, partition, from.max(0)));
+        while limits.records_max > 0 && limits.bytes_max > 0 {
+            let Some((key, raw)) = records.item() else {
+                records.status().map_err(store_error("read records"))?;
+                return Ok(end);
+            };
+            let record = format::log_offset(key)
+                .and_then(|offset| format::decode_record(&spec.name, partition, offset, raw, names))
+                .ok_or_else(|| damaged("a record cannot be decoded"))?;
+            limits.records_max -= 1;
+            limits.bytes_max = limits.bytes_max.saturating_sub(raw.len() + RECORD_OVERHEAD_BYTES);
+            from = record.offset + 1;
+            out.push(record);
+            records.next();
+        }
+        Ok(from)
+    }
+
+    /// Encoded records in [from, to), each with its offset, until `visit` says false.
+    pub(crate) fn visit_raw(
+        &self,
+        (topic, partition): (usize, u32),
+        from: i64,
+        to: i64,
+        mut visit: impl FnMut(i64, &[u8]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let id = self.topic_ids[topic];
+        let mut records = self.iterator(options::LOG, Some(format::log_key(id, partition, to).to_vec()));
+        records.seek(format::log_key(id, partition, from));
+        while let Some((key, raw)) = records.item() {
+            let offset = format::log_offset(key).ok_or_else(|| damaged("a record has no offset"))?;
+            if !visit(offset, raw)? {
+                return Ok(());
+            }
+            records.next();
+        }
+        records.status().map_err(store_error("read records"))
+    }
+
+    pub(crate) fn get(&self, family: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let value = self.db.get_pinned_cf(self.family(family), key).map_err(store_error("read the store"))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    pub(crate) fn meta(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        self.get(options::META, key)
+    }
+
+    /// Where the group goes on; None: it never committed a position there.
+    pub(crate) fn position(&self, group: &str, topic: usize, partition: u32) -> Result<Option<i64>, Error> {
+        let key = format::position_key(group, self.topic_ids[topic], partition);
+        let raw = self.get(options::POSITIONS, &key)?;
+        raw.map(|raw| format::decode_i64(&raw).ok_or_else(|| damaged("a position cannot be decoded")))
+            .transpose()
+    }
+
+    pub(crate) fn cells(&self, prefix: &[u8], cells_max: usize) -> Result<Vec<(CellKey, Bytes)>, Error> {
+        let mut cells = self.iterator(options::STATE, keys::prefix_end(prefix));
+        cells.seek(prefix);
+        let mut found = Vec::new();
+        while found.len() < cells_max
+            && let Some((key, value)) = cells.item()
+        {
+            found.push((CellKey::from_encoded(key), Bytes::copy_from_slice(value)));
+            cells.next();
+        }
+        cells.status().map_err(store_error("read state"))?;
+        Ok(found)
+    }
+
+    pub(crate) fn timer_due_ms(&self, timer: &TimerKey) -> Result<Option<i64>, Error> {
+        let raw = self.get(options::TIMERS, timer.as_bytes())?;
+        raw.map(|raw| format::decode_i64(&raw).ok_or_else(|| damaged("a due time cannot be decoded")))
+            .transpose()
+    }
+
+    /// The timers due in [from, until], by (due, key, processor, name).
+    pub(crate) fn due_timers(
+        &self,
+        partition: u32,
+        from_ms: i64,
+        until_ms: i64,
+        timers_max: usize,
+    ) -> Result<Vec<DueTimer>, Error> {
+        let end = match until_ms.checked_add(1) {
+            Some(after_ms) => keys::due_prefix(partition, after_ms),
+            None => keys::due_prefix(partition + 1, i64::MIN), // partitions end far below u32::MAX
+        };
+        let mut timers = self.iterator(options::TIMERS_DUE, Some(end));
+        timers.seek(keys::due_prefix(partition, from_ms));
+        let mut due = Vec::new();
+        while due.len() < timers_max
+            && let Some(key) = timers.key()
+        {
+            due.push(keys::decode_due(key).ok_or_else(|| damaged("a timer cannot be decoded"))?);
+            timers.next();
+        }
+        timers.status().map_err(store_error("read timers"))?;
+        Ok(due)
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, Error> {
+    let failed = |source: std::io::Error| Error::DirectoryOpen {
+        directory: directory.to_owned(),
+        source: source.into(),
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let path: PathBuf = directory.join(LOCK_FILE);
+    let file = OpenOptions::new().create(true).write(true).truncate(false).open(path).map_err(failed)?;
+    match file.try_lock_exclusive() {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(Error::DirectoryInUse { directory: directory.to_owned() }),
+        Err(source) => Err(failed(source)),
+    }
+}
+
+fn check_format(db: &DB, directory: &Path) -> Result<(), Error> {
+    let meta = db.cf_handle(options::META).expect("all column families are created at opening");
+    let stored = db.get_cf(meta, FORMAT_KEY).map_err(store_error("read the format version"))?;
+    let Some(stored) = stored else {
+        let mut write = WriteOptions::default();
+        write.set_sync(true);
+        return db
+            .put_cf_opt(meta, FORMAT_KEY, FORMAT_VERSION.to_le_bytes(), &write)
+            .map_err(store_error("write the format version"));
+    };
+    let found = stored.try_into().map(u32::from_le_bytes).map_err(|_| damaged("no format version"))?;
+    if found > FORMAT_VERSION {
+        return Err(Error::FormatNewer { directory: directory.to_owned(), found, known: FORMAT_VERSION });
+    }
+    Ok(())
+}
+
+/// Gives each topic its number in the store, and refuses one whose partition count is another than before.
+fn register_topics(db: &DB, topics: &Topics) -> Result<Vec<u16>, Error> {
+    const COUNT_KEY: &str = "topics";
+    let meta = db.cf_handle(options::META).expect("all column families are created at opening");
+    let read = |key: &[u8]| db.get_cf(meta, key).map_err(store_error("read the topics"));
+    let decode_id =
+        |raw: &[u8]| raw.try_into().map(u16::from_le_bytes).map_err(|_| damaged("no topic number"));
+    let mut next_id = read(COUNT_KEY.as_bytes())?.map_or(Ok(0), |raw| decode_id(&raw))?;
+    let mut batch = WriteBatch::default();
+    let mut ids = Vec::new();
+    for spec in topics.iter() {
+        let key = format!("topic/{}", spec.name);
+        if let Some(raw) = read(key.as_bytes())? {
+            let (id, partitions) = raw.split_at_checked(2).ok_or_else(|| damaged("a topic is cut off"))?;
+            let stored = partitions.try_into().map(u32::from_le_bytes);
+            let stored = stored.map_err(|_| damaged("a topic has no partition count"))?;
+            if stored != spec.partitions {
+                return Err(Error::PartitionsDiffer {
+                    topic: spec.name.clone(),
+                    stored,
+                    asked: spec.partitions,
+                });
+            }
+            ids.push(decode_id(id)?);
+        } else {
+            let mut value = next_id.to_le_bytes().to_vec();
+            value.extend_from_slice(&spec.partitions.to_le_bytes());
+            batch.put_cf(meta, &key, value);
+            ids.push(next_id);
+            next_id = next_id.checked_add(1).ok_or_else(|| Error::TopicRefused {
+                topic: spec.name.clone(),
+                reason: "the store has as many topics as it can number".to_owned(),
+            })?;
+        }
+    }
+    batch.put_cf(meta, COUNT_KEY, next_id.to_le_bytes());
+    let mut write = WriteOptions::default();
+    write.set_sync(true);
+    db.write_opt(batch, &write).map_err(store_error("write the topics"))?;
+    Ok(ids)
+}

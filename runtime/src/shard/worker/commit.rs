@@ -1,0 +1,124 @@
+//! What becomes of a batch once it is staged: on its way, committed, or thrown away and tried again.
+
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::{DUE_UNKNOWN, InFlight, Open, Setback, Turn, Worker};
+use crate::Error;
+use crate::log::{Batch, COMMITS_IN_FLIGHT_MAX, Log, Outcome, Position};
+use crate::shard::Handler;
+use crate::shard::settings::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, LOG_FAILURES_MAX};
+
+/// How long one wait for an outcome lasts before it is said that it takes long.
+const SETTLE_WAIT: Duration = Duration::from_secs(10);
+
+impl<L: Log, H: Handler> Worker<L, H> {
+    /// Puts what is staged on its way.
+    pub(super) fn append(&mut self) -> Result<(), Setback> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        self.make_room()?;
+        let open = std::mem::take(&mut self.open);
+        let outputs = open.outputs.len() as u64;
+        let batch = Batch {
+            partitions: open.partitions.into_iter().collect(),
+            positions: open
+                .positions
+                .into_iter()
+                .map(|((topic, partition), next_offset)| Position { topic, partition, next_offset })
+                .collect(),
+            outputs: open.outputs,
+            cells: self.overlay.close(),
+            timers: self.timers.close(),
+        };
+        self.log.append(batch)?;
+        self.in_flight.push_back(InFlight { appended: Instant::now(), outputs });
+        Ok(())
+    }
+
+    pub(super) fn make_room(&mut self) -> Result<(), Setback> {
+        while self.in_flight.len() >= COMMITS_IN_FLIGHT_MAX {
+            self.settle_or_warn()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn settle_all(&mut self) -> Result<(), Setback> {
+        while !self.in_flight.is_empty() {
+            self.settle_or_warn()?;
+        }
+        Ok(())
+    }
+
+    fn settle_or_warn(&mut self) -> Result<(), Setback> {
+        if !self.settle_one(SETTLE_WAIT)? {
+            warn!(worker = %self.settings.worker, wait_ms = SETTLE_WAIT.as_millis() as u64, "commit takes long");
+        }
+        Ok(())
+    }
+
+    /// True: the oldest batch on its way is committed.
+    pub(super) fn settle_one(&mut self, wait: Duration) -> Result<bool, Setback> {
+        let Some((id, outcome)) = self.log.settle(wait)? else { return Ok(false) };
+        let reason = match outcome {
+            Outcome::Committed => {
+                let batch =
+                    self.in_flight.pop_front().expect("an outcome belongs to a batch that was appended");
+                self.metrics.commit_seconds.record(batch.appended.elapsed().as_secs_f64());
+                self.metrics.output_records.increment(batch.outputs);
+                self.overlay.committed();
+                self.timers.committed();
+                self.setbacks = 0;
+                self.log_failures = 0;
+                self.handler.on_committed();
+                return Ok(true);
+            }
+            Outcome::Aborted { reason } => format!("batch {} was aborted: {reason}", id.0),
+            Outcome::Unknown { reason } => {
+                self.log_failures += 1;
+                format!("outcome of batch {} is unknown: {reason}", id.0)
+            }
+            Outcome::Fenced => format!("batch {} was fenced", id.0),
+        };
+        Err(Setback::Void(reason))
+    }
+
+    /// Throws away what is staged and goes back to the committed positions.
+    pub(super) fn set_back(&mut self, setback: Setback) -> Result<Turn, Error> {
+        let reason = match setback {
+            Setback::Log(error) if !error.is_passing() => return Err(error),
+            Setback::Log(error) => {
+                self.log_failures += 1;
+                error.chain()
+            }
+            Setback::Retry(reason) => match self.settle_all() {
+                Ok(()) => reason,
+                Err(Setback::Log(error)) if !error.is_passing() => return Err(error),
+                Err(Setback::Log(error)) => error.chain(),
+                Err(Setback::Retry(also) | Setback::Void(also)) => format!("{reason}; and {also}"),
+            },
+            Setback::Void(reason) => reason,
+        };
+        self.metrics.batches_failed.increment(1);
+        self.open = Open::default();
+        self.in_flight.clear();
+        self.timers.discard();
+        // All of it, and not only what was staged: another may have had the partitions meanwhile.
+        self.overlay.forget();
+        for next_due_ms in self.partitions.values_mut() {
+            *next_due_ms = DUE_UNKNOWN;
+        }
+        self.handler.on_discarded();
+        self.rewind_due = true;
+        if self.log_failures > LOG_FAILURES_MAX {
+            return Err(Error::Write { reason: reason.into() });
+        }
+        let doubled_ms = BACKOFF_MS_MIN << self.setbacks.min(16);
+        let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
+        self.setbacks = self.setbacks.saturating_add(1);
+        warn!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away and tried again");
+        Ok(Turn::SetBack { pause, reason })
+    }
+}

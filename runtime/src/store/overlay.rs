@@ -1,0 +1,243 @@
+//! The cells as a worker sees them: what it staged and what is on its way first, then what is committed.
+//!
+//! Every value that was read or committed stays until the cache is full, also "there is none": so a cell is read from
+//! the store at most once per batch, and mostly less. Only the owner of a partition changes its cells, so what is kept is
+//! true for as long as the partition is held.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::mem;
+
+use bytes::Bytes;
+
+use crate::Error;
+use crate::log::{CellChange, Log};
+use crate::store::keys::{self, CellKey};
+
+/// How many cells a worker keeps at most between batches.
+const CELLS_CACHED_MAX: usize = 50_000;
+/// How many bytes of them.
+const CELLS_CACHED_BYTES_MAX: usize = 24 << 20;
+
+/// As long as nothing changed it: committed.
+const COMMITTED: u64 = 0;
+
+#[derive(Clone, Debug)]
+struct Cell {
+    value: Option<Bytes>,
+    /// The batch that changed it last; [`COMMITTED`]: read from the store. At or below `Overlay::settled`: committed.
+    batch: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    cells: HashMap<CellKey, Cell>,
+    cached_bytes: usize,
+    /// Names of the cells that are changed and not committed, in order: for scans.
+    staged: BTreeSet<CellKey>,
+    /// The open batch: its number, and the cells it changed, in the sequence of their first change.
+    open: u64,
+    changed: Vec<CellKey>,
+    changed_bytes: usize,
+    /// The batches on their way, oldest first.
+    unsettled: VecDeque<Vec<CellKey>>,
+    settled: u64,
+    /// What to put back should this step fail: cells as they were before it, latest last.
+    undo: Vec<(CellKey, Option<Cell>)>,
+    scratch: Vec<u8>,
+}
+
+impl Overlay {
+    pub(crate) fn new() -> Self {
+        Self {
+            cells: HashMap::new(),
+            cached_bytes: 0,
+            staged: BTreeSet::new(),
+            open: COMMITTED + 1,
+            changed: Vec::new(),
+            changed_bytes: 0,
+            unsettled: VecDeque::new(),
+            settled: COMMITTED,
+            undo: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn get(
+        &mut self,
+        log: &mut dyn Log,
+        partition: u32,
+        processor: &str,
+        key: &[u8],
+        cell: &[u8],
+    ) -> Result<Option<Bytes>, Error> {
+        self.scratch.clear();
+        keys::encode_cell(&mut self.scratch, partition, processor, key, cell);
+        if let Some(known) = self.cells.get(self.scratch.as_slice()) {
+            return Ok(known.value.clone());
+        }
+        let value = log.cell(&self.scratch)?;
+        let name = CellKey::from_encoded(&self.scratch);
+        self.remember(name, Cell { value: value.clone(), batch: COMMITTED });
+        Ok(value)
+    }
+
+    /// All cells of the key whose name begins with `cell_prefix`, in the order of their names.
+    pub(crate) fn scan(
+        &mut self,
+        log: &mut dyn Log,
+        partition: u32,
+        processor: &str,
+        key: &[u8],
+        cell_prefix: &[u8],
+        cells_max: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, Error> {
+        self.scratch.clear();
+        keys::encode_cell(&mut self.scratch, partition, processor, key, cell_prefix);
+        let name_at = self.scratch.len() - cell_prefix.len();
+        let staged: Vec<&CellKey> = self
+            .staged
+            .range::<[u8], _>((
+                std::ops::Bound::Included(self.scratch.as_slice()),
+                std::ops::Bound::Unbounded,
+            ))
+            .take_while(|name| name.as_bytes().starts_with(&self.scratch))
+            .collect();
+        // Each staged cell can hide one committed cell; so many more are asked for.
+        let mut found = log.cells(&self.scratch, cells_max.saturating_add(staged.len()))?;
+        if !staged.is_empty() {
+            found.retain(|(name, _)| staged.binary_search(&name).is_err());
+            for name in staged {
+                if let Some(value) = self.cells.get(name).and_then(|cell| cell.value.clone()) {
+                    found.push((name.clone(), value));
+                }
+            }
+            found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        found.truncate(cells_max);
+        let cells = found.iter().map(|(name, value)| (keys::cell_of(name, name_at), value.clone())).collect();
+        for (name, value) in found {
+            if !self.cells.contains_key(&name) {
+                self.remember(name, Cell { value: Some(value), batch: COMMITTED });
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Stages a change; None deletes. A value that is known to be the same already changes nothing.
+    pub(crate) fn put(
+        &mut self,
+        partition: u32,
+        processor: &str,
+        key: &[u8],
+        cell: &[u8],
+        value: Option<Bytes>,
+    ) {
+        self.scratch.clear();
+        keys::encode_cell(&mut self.scratch, partition, processor, key, cell);
+        let (name, before) = match self.cells.get_key_value(self.scratch.as_slice()) {
+            Some((_, known)) if known.value == value => return,
+            Some((name, known)) => (name.clone(), Some(known.clone())),
+            None => (CellKey::from_encoded(&self.scratch), None),
+        };
+        if before.as_ref().is_none_or(|before| before.batch != self.open) {
+            self.changed.push(name.clone());
+        }
+        self.changed_bytes += name.as_bytes().len() + value.as_ref().map_or(0, Bytes::len);
+        self.staged.insert(name.clone());
+        self.undo.push((name.clone(), before));
+        self.remember(name, Cell { value, batch: self.open });
+    }
+
+    fn remember(&mut self, name: CellKey, cell: Cell) {
+        self.cached_bytes += name.as_bytes().len() + cell.value.as_ref().map_or(0, Bytes::len);
+        self.cells.insert(name, cell);
+    }
+
+    pub(crate) fn step_done(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back what was staged since the last step was done.
+    pub(crate) fn step_undo(&mut self) {
+        while let Some((name, before)) = self.undo.pop() {
+            let before_batch = before.as_ref().map_or(COMMITTED, |before| before.batch);
+            if before_batch != self.open {
+                // Its first change in this batch: names were pushed in the sequence that is now undone.
+                self.changed.pop();
+            }
+            if before_batch <= self.settled {
+                self.staged.remove(&name);
+            }
+            match before {
+                Some(before) => self.cells.insert(name, before),
+                None => self.cells.remove(&name),
+            };
+        }
+    }
+
+    /// About how many bytes the open batch changes.
+    pub(crate) fn changed_bytes(&self) -> usize {
+        self.changed_bytes
+    }
+
+    /// Ends the open batch and gives its changes, one per cell.
+    pub(crate) fn close(&mut self) -> Vec<CellChange> {
+        assert!(self.undo.is_empty(), "a batch ends between two steps");
+        let changed = mem::take(&mut self.changed);
+        let changes = changed
+            .iter()
+            .filter_map(|name| {
+                let value = self.cells.get(name)?.value.clone();
+                Some(CellChange { cell: name.clone(), value })
+            })
+            .collect();
+        self.unsettled.push_back(changed);
+        self.open += 1;
+        self.changed_bytes = 0;
+        changes
+    }
+
+    /// The oldest batch on its way is committed: its cells are as in the store.
+    pub(crate) fn committed(&mut self) {
+        let changed = self.unsettled.pop_front().expect("a batch that is settled was closed before");
+        self.settled += 1;
+        for name in changed {
+            if self.cells.get(&name).is_some_and(|cell| cell.batch == self.settled) {
+                self.staged.remove(&name);
+            }
+        }
+        if self.cells.len() > CELLS_CACHED_MAX || self.cached_bytes > CELLS_CACHED_BYTES_MAX {
+            let settled = self.settled;
+            self.keep(|_, cell| cell.batch > settled);
+        }
+    }
+
+    /// Throws away the open batch and all on their way; what is committed stays.
+    pub(crate) fn discard(&mut self) {
+        self.undo.clear();
+        self.changed.clear();
+        self.changed_bytes = 0;
+        self.unsettled.clear();
+        self.staged.clear();
+        let settled = self.settled;
+        self.keep(|_, cell| cell.batch <= settled);
+        // The numbers of the batches thrown away are used again: none of them is in any cell.
+        self.open = self.settled + 1;
+    }
+
+    /// Everything is forgotten: another owner may change it from now on, or has changed it.
+    pub(crate) fn forget(&mut self) {
+        self.discard();
+        self.cells.clear();
+        self.cached_bytes = 0;
+    }
+
+    fn keep(&mut self, keep: impl Fn(&CellKey, &Cell) -> bool) {
+        self.cells.retain(|name, cell| keep(name, cell));
+        self.cached_bytes = self
+            .cells
+            .iter()
+            .map(|(name, cell)| name.as_bytes().len() + cell.value.as_ref().map_or(0, Bytes::len))
+            .sum();
+    }
+}
