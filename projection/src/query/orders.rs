@@ -1,0 +1,91 @@
+//! Lists of orders, page by page.
+use domain::Timestamp;
+use domain::order::OrderState;
+
+use super::{Conditions, Cursor, Page, page, page_rows};
+use crate::rows::{At, OrderRow};
+use crate::{Error, Projection};
+
+/// What a list of orders is sorted by; equal ones by their keys. Each has an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrderSort {
+    #[default]
+    CapturedAt,
+    UpdatedAt,
+    /// 0 first.
+    Priority,
+}
+
+impl OrderSort {
+    fn column(self) -> &'static str {
+        match self {
+            OrderSort::CapturedAt => "captured_at",
+            OrderSort::UpdatedAt => "updated_at",
+            OrderSort::Priority => "priority",
+        }
+    }
+
+    fn value(self, row: &OrderRow) -> i64 {
+        match self {
+            OrderSort::CapturedAt => row.captured_at.0.0,
+            OrderSort::UpdatedAt => row.updated_at.0.0,
+            OrderSort::Priority => i64::from(row.priority),
+        }
+    }
+}
+
+/// Which orders; what is not given does not restrict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Any of these.
+    pub states: Vec<OrderState>,
+    /// Captured at this time or later.
+    pub captured_since: Option<Timestamp>,
+    /// Moved at this time or later.
+    pub updated_since: Option<Timestamp>,
+    pub requester: Option<String>,
+    pub external_id: Option<String>,
+    /// Some item of it is of this offering.
+    pub offering: Option<String>,
+    pub stuck: Option<bool>,
+    /// Only those with an open case.
+    pub in_fallout: bool,
+    pub sort: OrderSort,
+    pub descending: bool,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// Rows per page; 0 is [`super::PAGE_ROWS_DEFAULT`], more than [`super::PAGE_ROWS_MAX`] is cut to it.
+    pub limit: usize,
+}
+
+impl Projection {
+    /// One page of the orders that fit the filter.
+    ///
+    /// # Errors
+    /// [`Error::Cursor`] for an `after` that is not of a list sorted like this; [`Error::Read`].
+    pub async fn orders(&self, filter: OrderFilter) -> Result<Page<OrderRow>, Error> {
+        let (sort, length) = (filter.sort, page_rows(filter.limit));
+        let after = filter.after.as_deref().map(|text| Cursor::parse(text, sort.column())).transpose()?;
+        let rows = self.list("the orders", |query| {
+            let mut conditions = Conditions::of(query);
+            conditions.one_of("state", filter.states);
+            conditions.with("captured_at >= ", filter.captured_since.map(At));
+            conditions.with("updated_at >= ", filter.updated_since.map(At));
+            conditions.with("requester = ", filter.requester);
+            conditions.with("external_id = ", filter.external_id);
+            conditions.with("stuck = ", filter.stuck);
+            conditions.with("open_cases > ", filter.in_fallout.then_some(0_i64));
+            if let Some(offering) = filter.offering {
+                let query = conditions.next();
+                query
+                    .push("key IN (SELECT order_key FROM items WHERE offering = ")
+                    .push_bind(offering)
+                    .push(")");
+            }
+            conditions.page(sort.column(), "key", after, filter.descending, length);
+        });
+        let place =
+            |row: &OrderRow| Cursor { value: sort.value(row), id: row.key.0.clone() }.text(sort.column());
+        Ok(page(rows.await?, length, place))
+    }
+}

@@ -1,0 +1,180 @@
+//! One value in one column: how it is written and read.
+use std::str::FromStr;
+
+use domain::fallout::{CaseState, Detection, FailureDomain, Recoverability, Severity};
+use domain::inventory::ProductState;
+use domain::order::{ItemAction, ItemState, OrderState, Values};
+use domain::plan::{ExecutionMode, ServiceOrderKind, ServiceOrderState, TaskState};
+use domain::{
+    CaseId, CatalogVersion, CommandId, ItemId, Json, OrderKey, ProductId, RequestId, ServiceOrderId, TaskId,
+    Timestamp,
+};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::{Serialize, Serializer};
+use sqlx::Row as _;
+use sqlx::query_builder::Separated;
+
+use super::SubmissionOutcome;
+use crate::dialect::{Db, DbRow};
+
+/// The list of values of one row.
+pub(crate) type Binds<'b> = Separated<'b, Db, &'static str>;
+
+/// A value that fills a column.
+pub(crate) trait Cell: Sized {
+    fn put(self, binds: &mut Binds<'_>);
+
+    /// # Errors
+    /// The database failed, or the column holds what this version cannot read.
+    fn take(row: &DbRow, index: usize) -> Result<Self, sqlx::Error>;
+}
+
+fn unreadable(index: usize, found: &str) -> sqlx::Error {
+    let message = format!("\"{found}\" cannot be read here");
+    sqlx::Error::ColumnDecode { index: index.to_string(), source: message.into() }
+}
+
+macro_rules! native_cells {
+    ($($kind:ty),+) => {$(
+        impl Cell for $kind {
+            fn put(self, binds: &mut Binds<'_>) {
+                binds.push_bind(self);
+            }
+            fn take(row: &DbRow, index: usize) -> Result<$kind, sqlx::Error> {
+                row.try_get(index)
+            }
+        }
+    )+};
+}
+native_cells!(String, i64, bool, Option<String>, Option<i64>);
+
+impl Cell for u32 {
+    fn put(self, binds: &mut Binds<'_>) {
+        binds.push_bind(i64::from(self));
+    }
+    fn take(row: &DbRow, index: usize) -> Result<u32, sqlx::Error> {
+        let number: i64 = row.try_get(index)?;
+        u32::try_from(number).map_err(|_| unreadable(index, &number.to_string()))
+    }
+}
+
+/// The name that an enum without content is written by.
+pub(crate) fn text_of(unit: &impl Serialize) -> String {
+    match serde_json::to_value(unit) {
+        Ok(serde_json::Value::String(text)) => text,
+        other => unreachable!("a unit enum is written as its name, and not as {other:?}"),
+    }
+}
+
+fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let deserializer: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        text.into_deserializer();
+    T::deserialize(deserializer).ok()
+}
+
+/// How a kind of value becomes text and comes back.
+macro_rules! text_cells {
+    ($to:expr, $from:expr; $($kind:ty),+) => {$(
+        impl Cell for $kind {
+            fn put(self, binds: &mut Binds<'_>) {
+                binds.push_bind($to(&self));
+            }
+            fn take(row: &DbRow, index: usize) -> Result<$kind, sqlx::Error> {
+                let text: String = row.try_get(index)?;
+                $from(&text).ok_or_else(|| unreadable(index, &text))
+            }
+        }
+        impl Cell for Option<$kind> {
+            fn put(self, binds: &mut Binds<'_>) {
+                binds.push_bind(self.as_ref().map($to));
+            }
+            fn take(row: &DbRow, index: usize) -> Result<Option<$kind>, sqlx::Error> {
+                let text: Option<String> = row.try_get(index)?;
+                text.map(|text| $from(&text).ok_or_else(|| unreadable(index, &text))).transpose()
+            }
+        }
+    )+};
+}
+text_cells!(text_of, from_text; OrderState, ItemState, ItemAction, ServiceOrderKind, ServiceOrderState, TaskState,
+    ExecutionMode, CaseState, Detection, Severity, FailureDomain, Recoverability, ProductState, SubmissionOutcome);
+text_cells!(ToString::to_string, |text: &str| FromStr::from_str(text).ok(); CaseId, CommandId, ServiceOrderId, TaskId);
+text_cells!(ToString::to_string, |text: &str| Some(text.into()); CatalogVersion, ItemId, OrderKey, ProductId, RequestId);
+
+/// A point in time: milliseconds in a column, RFC 3339 in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At(pub Timestamp);
+
+impl Serialize for At {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl Cell for At {
+    fn put(self, binds: &mut Binds<'_>) {
+        binds.push_bind(self.0.0);
+    }
+    fn take(row: &DbRow, index: usize) -> Result<At, sqlx::Error> {
+        row.try_get(index).map(|at| At(Timestamp(at)))
+    }
+}
+
+impl Cell for Option<At> {
+    fn put(self, binds: &mut Binds<'_>) {
+        binds.push_bind(self.map(|at| at.0.0));
+    }
+    fn take(row: &DbRow, index: usize) -> Result<Option<At>, sqlx::Error> {
+        let at: Option<i64> = row.try_get(index)?;
+        Ok(at.map(|at| At(Timestamp(at))))
+    }
+}
+
+/// JSON, kept as its text and shown in an answer as what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonText(String);
+
+impl JsonText {
+    /// The JSON of a value of ours.
+    pub(crate) fn of(value: &(impl Serialize + ?Sized)) -> JsonText {
+        // Fails only for maps whose keys are no text, and we have none.
+        JsonText(serde_json::to_string(value).expect("our records are written as JSON"))
+    }
+
+    /// An object of what a downstream system reported, values as they are.
+    pub(crate) fn of_values(values: &Values) -> JsonText {
+        JsonText::of_members(values.iter().map(|(name, json)| (name.as_str(), json)))
+    }
+
+    // Put together from texts, so that a number keeps the digits that it came with.
+    pub(crate) fn of_members<'a>(members: impl Iterator<Item = (&'a str, &'a Json)>) -> JsonText {
+        let members: Vec<String> = members
+            .map(|(name, json)| format!("{}:{}", serde_json::Value::from(name), json.text()))
+            .collect();
+        JsonText(format!("{{{}}}", members.join(",")))
+    }
+
+    /// The text itself.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The value as a tree; null where the column was tampered with.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+impl Serialize for JsonText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl Cell for JsonText {
+    fn put(self, binds: &mut Binds<'_>) {
+        binds.push_bind(self.0);
+    }
+    fn take(row: &DbRow, index: usize) -> Result<JsonText, sqlx::Error> {
+        row.try_get(index).map(JsonText)
+    }
+}
