@@ -51,7 +51,8 @@ impl TryFrom<String> for Json {
     type Error = serde_json::Error;
 
     fn try_from(text: String) -> Result<Json, serde_json::Error> {
-        serde_json::from_str::<serde::de::IgnoredAny>(&text)?;
+        // Into a tree, as `value` does it: a number such as 1e999 is well formed, and still no value.
+        serde_json::from_str::<serde_json::Value>(&text)?;
         Ok(Json(text))
     }
 }
@@ -72,5 +73,6 @@ mod tests {
         assert_eq!(Json::from("a").shown(), "a");
         assert!(Json::try_from("{not json".to_owned()).is_err());
         assert!(serde_json::from_str::<Json>(r#""[1,""#).is_err());
+        assert!(Json::try_from("1e999".to_owned()).is_err(), "what is taken always has a value");
     }
 }

@@ -1,0 +1,47 @@
+//! Which number stands for which schema: a record's bytes begin with the id of the schema that they were written with.
+use std::fmt::Debug;
+
+use crate::contracts::Contract;
+
+mod local;
+mod remote;
+
+pub use local::{InMemory, KeyValue, LocalIds};
+pub use remote::RemoteIds;
+
+/// Gives ids to schemas and schemas for ids. Answers never change, so callers keep them.
+pub trait SchemaIds: Send + Sync + Debug {
+    /// The id of a schema under a subject.
+    ///
+    /// # Errors
+    /// [`Error::NotRegistered`] where the other side does not take new schemas from us; [`Error::Unavailable`] may work next time.
+    fn id_of(&self, subject: &str, schema_json: &str) -> Result<u32, Error>;
+
+    /// The schema of an id.
+    ///
+    /// # Errors
+    /// [`Error::IdUnknown`] for an id that was never given; [`Error::Unavailable`] may work next time.
+    fn schema_of(&self, id: u32) -> Result<String, Error>;
+}
+
+/// What can go wrong with ids of schemas.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Permanent until somebody registers it.
+    #[error("schema id {id} is not known to the registry")]
+    IdUnknown { id: u32 },
+    /// Permanent until somebody registers it: schemas are registered by whoever deploys, never by the way.
+    #[error("subject \"{subject}\" has no such schema; register it before starting")]
+    NotRegistered { subject: String },
+    /// Passing.
+    #[error("could not ask the registry about {what}")]
+    Unavailable { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// Permanent: what is kept is not what we wrote.
+    #[error("what is kept under \"{key}\" is no schema")]
+    Corrupt { key: String },
+}
+
+/// The subject of a record on a topic (Confluent's `TopicRecordNameStrategy`): each record type evolves by itself.
+pub fn subject(topic: &str, contract: &Contract) -> String {
+    format!("{topic}-{}", contract.full_name)
+}

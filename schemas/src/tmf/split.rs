@@ -1,0 +1,192 @@
+//! Many documents in one input: one document, a JSON array of them, one per line (NDJSON), or one after another.
+use std::ops::Range;
+
+use domain::limits::REQUEST_BYTES_MAX;
+use domain::{Reason, ReasonCode};
+
+/// One document of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document<'i> {
+    /// Its bytes within the input.
+    pub range: Range<usize>,
+    /// Where it begins, counted from 1.
+    pub line: usize,
+    /// Its text, which need not be an order, or JSON; or why not even its end was found.
+    pub text: Result<&'i str, Reason>,
+}
+
+/// The documents of an input, in its sequence. A broken one is an entry of its own, and reading goes on with the next line.
+///
+/// A list at the top is taken apart, whatever it holds. Broken text inside of a list ends the input: nothing after it can be trusted.
+pub fn documents(input: &[u8]) -> Documents<'_> {
+    let at = if input.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+    Documents { input, at, line: 1, line_at: 0, line_end: 0, in_list: false, by_line: false }
+}
+
+/// See [`documents`].
+#[derive(Debug)]
+pub struct Documents<'i> {
+    input: &'i [u8],
+    at: usize,
+    /// The line of the byte at `line_at`.
+    line: usize,
+    line_at: usize,
+    /// Where the line of the document ends, looked for once per line.
+    line_end: usize,
+    in_list: bool,
+    /// A document never ended: from now on each has to end on its line, so that one input is never read over and over.
+    by_line: bool,
+}
+
+impl<'i> Iterator for Documents<'i> {
+    type Item = Document<'i>;
+
+    fn next(&mut self) -> Option<Document<'i>> {
+        loop {
+            match self.input.get(self.at)? {
+                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b',' if self.in_list => self.at += 1,
+                b']' if self.in_list => {
+                    self.in_list = false;
+                    self.at += 1;
+                }
+                b'[' if !self.in_list && !self.by_line => {
+                    self.in_list = true;
+                    self.at += 1;
+                }
+                _ => return Some(self.document()),
+            }
+        }
+    }
+}
+
+impl<'i> Documents<'i> {
+    fn document(&mut self) -> Document<'i> {
+        let start = self.at;
+        self.line += self.input[self.line_at..start].iter().filter(|b| **b == b'\n').count();
+        self.line_at = start;
+        if self.line_end <= start {
+            let length = self.input[start..].iter().position(|b| *b == b'\n');
+            self.line_end = length.map_or(self.input.len(), |length| start + length);
+        }
+        let line_end = self.line_end;
+        let limit = if self.by_line { line_end } else { self.input.len() };
+        let end = match extent(&self.input[start..limit], self.in_list) {
+            Some(length) => start + length,
+            None if self.in_list => {
+                self.at = self.input.len();
+                return self.broken(start..self.input.len(), "a document of the list does not end");
+            }
+            None => {
+                self.by_line = true;
+                self.at = line_end;
+                return self.broken(
+                    start..line_end,
+                    "the document does not end; reading goes on with the next line",
+                );
+            }
+        };
+        self.at = end;
+        match std::str::from_utf8(&self.input[start..end]) {
+            Ok(text) => Document { range: start..end, line: self.line, text: Ok(text) },
+            Err(_) => self.broken(start..end, "the document is not UTF-8"),
+        }
+    }
+
+    fn broken(&self, range: Range<usize>, what: &str) -> Document<'i> {
+        let message = format!("line {}: {what}", self.line);
+        Document {
+            range,
+            line: self.line,
+            text: Err(Reason::new(ReasonCode::DocumentUnreadable, "", message)),
+        }
+    }
+}
+
+/// How long the value at the beginning is, by its brackets and quotes alone; whether it is JSON is asked later. `None`: it does not end.
+fn extent(bytes: &[u8], in_list: bool) -> Option<usize> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 1 => depth -= 1,
+            b'}' | b']' if depth == 1 => return Some(at + 1),
+            // What is no object ends with its line, or with its place in the list.
+            b'\n' if depth == 0 => return Some(at),
+            b',' | b']' if depth == 0 && in_list && at > 0 => return Some(at),
+            _ => {}
+        }
+        // Far beyond what is read anyway: it does not end, for all that matters.
+        if at > 2 * REQUEST_BYTES_MAX {
+            return None;
+        }
+    }
+    (depth == 0 && !in_text && !in_list).then_some(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(input: &str, expected: &[(usize, &str)]) {
+        let found: Vec<(usize, String)> = documents(input.as_bytes())
+            .map(|document| {
+                (
+                    document.line,
+                    document.text.map_or_else(|reason| format!("! {}", reason.message), str::to_owned),
+                )
+            })
+            .collect();
+        let found: Vec<(usize, &str)> = found.iter().map(|(line, text)| (*line, text.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn one_or_many_in_any_form() {
+        check("", &[]);
+        check(" \n ", &[]);
+        check("{\"a\": \"}\\\"{\"}", &[(1, "{\"a\": \"}\\\"{\"}")]);
+        check("\u{feff}{}\n", &[(1, "{}")]);
+        check("{\"a\":1}\n\n{\"b\":2}\r\n", &[(1, "{\"a\":1}"), (3, "{\"b\":2}")]);
+        check("{\n\"a\":1}{}{\"b\":[{}]}", &[(1, "{\n\"a\":1}"), (2, "{}"), (2, "{\"b\":[{}]}")]);
+        check("[{\"a\":1},\n {\"b\":[]}]\n[{}]", &[(1, "{\"a\":1}"), (2, "{\"b\":[]}"), (3, "{}")]);
+        check("[[1], 2,3]", &[(1, "[1]"), (1, "2"), (1, "3")]);
+    }
+
+    #[test]
+    fn a_broken_document_is_named_by_its_line_and_the_others_are_read() {
+        let broken = "! line 1: the document does not end; reading goes on with the next line";
+        check("{\"a\":\n{}\n{\"b\":1}", &[(1, broken), (2, "{}"), (3, "{\"b\":1}")]);
+        check("nonsense\n{}", &[(1, "nonsense"), (2, "{}")]);
+        check("[{}, {\"a\":1", &[(1, "{}"), (1, "! line 1: a document of the list does not end")]);
+        let not_text = documents(b"{}\n{\"\xff\"}\n{}")
+            .map(|document| (document.line, document.text.is_ok()))
+            .collect::<Vec<_>>();
+        assert_eq!(not_text, [(1, true), (2, false), (3, true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_input_ends_and_ranges_follow_each_other(input in r#"[\[\]{},"\\\n a1]{0,60}"#) {
+            let mut end = 0;
+            for document in documents(input.as_bytes()) {
+                prop_assert!(document.range.start >= end && document.range.end > document.range.start);
+                end = document.range.end;
+            }
+            prop_assert!(end <= input.len());
+        }
+    }
+}
