@@ -36,6 +36,14 @@ pub const TASK_PREDECESSORS_MAX: usize = 256;
 pub const TASK_OUTPUTS_MAX: usize = 64;
 /// The most bytes of a planned task in a record of the plan, outputs and literals apart; see the check below.
 pub const PLANNED_TASK_BYTES_MAX: usize = 1_000;
+/// The largest catalog version as canonical JSON, in bytes: it is one record.
+pub const CATALOG_BYTES_MAX: usize = 4_000_000;
+/// The longest expression or pattern of a catalog, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 2_048;
+/// How deep components may consist of components.
+pub const COMPONENT_DEPTH_MAX: usize = 4;
+/// The most findings that are reported of one catalog.
+pub const FINDINGS_MAX: usize = 200;
 /// The most reasons in one refusal; the last then says how many more there were.
 pub const REASONS_MAX: usize = 100;
 /// The most answers of one command that are remembered to recognise a repeated one.

@@ -26,6 +26,7 @@ fn open(directory: &Path) -> Embedded {
 fn member(log: &Embedded) -> Member {
     let membership = Membership {
         group: "counters".into(),
+        processors: vec!["counter".into()],
         worker: "one".into(),
         topics: vec!["in".into()],
         topics_broadcast: Vec::new(),

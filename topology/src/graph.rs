@@ -1,4 +1,5 @@
 //! Who reads and writes what, as data. The table in ARCHITECTURE.md says the same to people.
+use schemas::topics;
 use serde::{Deserialize, Serialize};
 
 /// Every processor there is.
@@ -25,7 +26,7 @@ pub enum KeyedBy {
     System,
 }
 
-/// A topic's part in the graph, apart from its name (which is `schemas`' business).
+/// What a processor can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     OrderRequests,
@@ -34,6 +35,19 @@ pub enum Stream {
     Feedback,
     ProductRequests,
     Observations,
+}
+
+impl Stream {
+    pub fn topic(self) -> &'static str {
+        match self {
+            Stream::OrderRequests => topics::ORDER_REQUESTS,
+            Stream::OrderEvents => topics::ORDER_EVENTS,
+            Stream::OrderSignals => topics::ORDER_SIGNALS,
+            Stream::Feedback => topics::FEEDBACK,
+            Stream::ProductRequests => topics::PRODUCT_REQUESTS,
+            Stream::Observations => topics::DOWNSTREAM_OBSERVATIONS,
+        }
+    }
 }
 
 impl Processor {
@@ -136,6 +150,11 @@ impl SubTopology {
         streams.sort_unstable();
         streams.dedup();
         streams
+    }
+
+    /// The topics of those streams.
+    pub fn topics(&self) -> Vec<&'static str> {
+        self.streams().into_iter().map(Stream::topic).collect()
     }
 
     fn hears_from_apart(&self, processor: Processor) -> bool {

@@ -1,7 +1,14 @@
 //! Who reads and writes what, and the adapter that joins codec, processors and shard.
 //!
-//! Read `graph` first: the whole topology as data.
+//! Read `graph` first: the whole topology as data. `adapter` turns a record into decisions and decisions into records, over
+//! a `shell` that a shard's step implements, and `memory` too.
+//!
+//! Invariant: nothing here decides about an order. What a record means, a processor says.
 
+pub mod adapter;
 pub mod graph;
+pub mod memory;
+pub mod shell;
 
+pub use adapter::{Line, LineSettings};
 pub use graph::{KeyedBy, Processor, Stream, SubTopology, check};

@@ -2,7 +2,7 @@
 use std::future::Future as _;
 use std::path::Path;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use projection::Projection;
 
@@ -127,22 +127,4 @@ async fn a_reader_can_wait_for_what_is_being_written() {
     assert!(!early, "the record at 3 is not applied yet");
     projection.apply(records[3..4].to_vec()).await.unwrap();
     tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap();
-}
-
-/// Not a measurement: a bound far below what a broken batch (a statement per event, a transaction per event) would reach.
-#[tokio::test]
-async fn thousands_of_events_are_applied_in_seconds() {
-    let keys: Vec<_> = (0..200).map(|number| story::key(&format!("many-{number}"))).collect();
-    let records = order_records(0, keys.iter().flat_map(story::whole).collect());
-    let total = records.len();
-    let folder = tempfile::tempdir().unwrap();
-    let projection = open(folder.path()).await;
-    let started = Instant::now();
-    for batch in records.chunks(500) {
-        projection.apply(batch.to_vec()).await.unwrap();
-    }
-    let per_second = total as f64 / started.elapsed().as_secs_f64();
-    println!("{per_second:.0} events/s");
-    assert_eq!(projection.summary().await.unwrap().orders, 200);
-    assert!(per_second > 500.0, "{per_second:.0} events/s");
 }

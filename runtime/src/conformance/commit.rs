@@ -146,3 +146,19 @@ pub fn order_per_key_is_kept(harness: &mut impl Harness) {
     assert_eq!(values(&records), sent);
     assert!(records.windows(2).all(|pair| pair[0].offset < pair[1].offset));
 }
+
+pub fn timers_of_another_group_are_left_to_it(harness: &mut impl Harness) {
+    let mut log = harness.open("one");
+    harness.produce(vec![input(INPUT, 0, "k", "a")]);
+    let records = Seen::default().records(&mut log, 1);
+    let mut batch = counted(1, &records);
+    let elsewhere = TimerKey::new(0, PROCESSOR_ELSEWHERE, b"k", "reminder");
+    batch.timers.push(TimerChange { timer: elsewhere.clone(), before_ms: None, due_ms: Some(50) });
+    commit(&mut log, batch);
+    assert_eq!(log.timer_due_ms(&elsewhere).unwrap(), Some(50), "it is set");
+    assert_eq!(
+        log.due_timers(0, i64::MAX, 10).unwrap(),
+        vec![timer(0).due(100).unwrap()],
+        "it is not handed out"
+    );
+}

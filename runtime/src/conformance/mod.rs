@@ -34,7 +34,10 @@ pub const PARTITIONS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL_WAIT: Duration = Duration::from_millis(20);
 const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
-const PROCESSOR: &str = "counter";
+/// The processor of the harness's group; its members fire its timers and no others.
+pub const PROCESSOR: &str = "counter";
+/// One of another group, on the same partitions.
+const PROCESSOR_ELSEWHERE: &str = "elsewhere";
 
 /// The topics that a harness opens its log with.
 pub fn topics() -> Vec<TopicSpec> {
@@ -92,6 +95,7 @@ macro_rules! conformance_tests {
             unknown_and_not_committed_batch_is_done_again,
             batch_built_on_a_failed_one_is_void,
             due_timers_come_in_the_order_of_due_time_and_key,
+            timers_of_another_group_are_left_to_it,
             order_per_key_is_kept,
             fenced_worker_cannot_commit_nor_fire_timers_and_may_join_anew,
             revoked_partition_goes_on_at_the_committed_position_with_its_state,

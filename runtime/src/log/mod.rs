@@ -35,6 +35,8 @@ pub struct Membership {
     pub group: Arc<str>,
     /// The worker's name, for logs and metrics; a log on several machines also knows it again by this.
     pub worker: Arc<str>,
+    /// Whose timers it fires. State and timers belong to a processor, and each processor to one group.
+    pub processors: Vec<Arc<str>>,
     /// What it reads: topics with equal partition counts, since a partition's number is that of its state too.
     pub topics: Vec<Arc<str>>,
     /// Compacted topics that every member reads whole.
@@ -157,7 +159,7 @@ pub trait Log: Send {
     /// The committed due time of a timer; None: not set.
     fn timer_due_ms(&mut self, timer: &TimerKey) -> Result<Option<i64>, Error>;
 
-    /// The committed timers of a partition due at `until_ms` or before, by (due, key, processor, name), the first
+    /// The committed timers of the membership's processors in a partition, due at `until_ms` or before, by (due, key, processor, name), the first
     /// `timers_max`. Costs what it returns.
     fn due_timers(
         &mut self,

@@ -82,6 +82,7 @@ fn world(handler: Obedient) -> World {
     let log = Embedded::open(directory.path(), topics, Durability::Os, Arc::new(clock.clone())).unwrap();
     let membership = Membership {
         group: "group".into(),
+        processors: vec!["p".into()],
         worker: "one".into(),
         topics: vec!["in".into()],
         topics_broadcast: vec!["news".into()],

@@ -118,6 +118,15 @@ impl TimerKey {
         encoded
     }
 
+    /// As the store keeps it: its processor, then [`TimerKey::at_due`]. Groups share partitions, so whoever looks for due
+    /// timers must be able to pass over those of other processors without reading them.
+    pub(crate) fn at_due_of_processor(&self, due_ms: i64) -> Vec<u8> {
+        let timer = self.due(due_ms).expect("a timer's key was encoded here");
+        let mut encoded = due_prefix_of_processor(&timer.processor);
+        encoded.extend_from_slice(&self.at_due(due_ms));
+        encoded
+    }
+
     /// None only if the store is damaged.
     pub fn due(&self, due_ms: i64) -> Option<DueTimer> {
         let (partition, rest) = take_partition(&self.0)?;
@@ -132,6 +141,19 @@ pub(crate) fn due_prefix(partition: u32, due_ms: i64) -> Vec<u8> {
     // The sign bit turned round: negative times sort before positive ones.
     encoded.extend_from_slice(&((due_ms as u64) ^ (1 << 63)).to_be_bytes());
     encoded
+}
+
+/// What stands before [`TimerKey::at_due`] in the store.
+pub(crate) fn due_prefix_of_processor(processor: &str) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(96);
+    push_part(&mut encoded, processor.as_bytes());
+    encoded
+}
+
+/// What [`TimerKey::at_due_of_processor`] wrote. None only if the store is damaged.
+pub(crate) fn decode_due_of_processor(encoded: &[u8]) -> Option<DueTimer> {
+    let (_, rest) = take_part(encoded)?;
+    decode_due(rest)
 }
 
 /// What [`TimerKey::at_due`] wrote. None only if the store is damaged.

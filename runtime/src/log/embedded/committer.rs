@@ -304,11 +304,11 @@ impl Committer {
         let timers_due = self.store.family(options::TIMERS_DUE);
         for change in &commit.timers {
             if let Some(before_ms) = change.before_ms {
-                self.open.delete_cf(timers_due, change.timer.at_due(before_ms));
+                self.open.delete_cf(timers_due, change.timer.at_due_of_processor(before_ms));
             }
             match change.due_ms {
                 Some(due_ms) => {
-                    self.open.put_cf(timers_due, change.timer.at_due(due_ms), []);
+                    self.open.put_cf(timers_due, change.timer.at_due_of_processor(due_ms), []);
                     self.open.put_cf(timers, change.timer.as_bytes(), due_ms.to_le_bytes());
                 }
                 None => self.open.delete_cf(timers, change.timer.as_bytes()),

@@ -392,7 +392,12 @@ impl Log for Member {
         if from_ms > until_ms {
             return Ok(Vec::new());
         }
-        let due = self.store.due_timers(partition, from_ms, until_ms, timers_max)?;
+        let mut due = Vec::new();
+        for processor in &self.membership.processors {
+            due.extend(self.store.due_timers(processor, partition, (from_ms, until_ms), timers_max)?);
+        }
+        due.sort_unstable();
+        due.truncate(timers_max);
         // Only what no batch on its way can undercut may be skipped next time.
         if self.in_flight.is_empty() && timers_max > 0 {
             let from_ms = due.first().map_or(until_ms.saturating_add(1), |first| first.due_ms);

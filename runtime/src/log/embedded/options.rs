@@ -14,7 +14,7 @@ pub(crate) const LOG: &str = "log";
 pub(crate) const STATE: &str = "state";
 /// Timers by name: [`crate::TimerKey`] → due time.
 pub(crate) const TIMERS: &str = "timers";
-/// Timers by due time: [`crate::TimerKey::at_due`] → nothing.
+/// Timers by due time: processor, then [`crate::TimerKey::at_due`] → nothing.
 pub(crate) const TIMERS_DUE: &str = "timers_due";
 /// (group, topic, partition) → next offset.
 pub(crate) const POSITIONS: &str = "positions";

@@ -267,25 +267,27 @@ impl Store {
             .transpose()
     }
 
-    /// The timers due in [from, until], by (due, key, processor, name).
+    /// The timers of one processor due in [from, until], by (due, key, name).
     pub(crate) fn due_timers(
         &self,
+        processor: &str,
         partition: u32,
-        from_ms: i64,
-        until_ms: i64,
+        (from_ms, until_ms): (i64, i64),
         timers_max: usize,
     ) -> Result<Vec<DueTimer>, Error> {
+        let below = |place: Vec<u8>| [keys::due_prefix_of_processor(processor), place].concat();
         let end = match until_ms.checked_add(1) {
             Some(after_ms) => keys::due_prefix(partition, after_ms),
             None => keys::due_prefix(partition + 1, i64::MIN), // partitions end far below u32::MAX
         };
-        let mut timers = self.iterator(options::TIMERS_DUE, Some(end));
-        timers.seek(keys::due_prefix(partition, from_ms));
+        let mut timers = self.iterator(options::TIMERS_DUE, Some(below(end)));
+        timers.seek(below(keys::due_prefix(partition, from_ms)));
         let mut due = Vec::new();
         while due.len() < timers_max
             && let Some(key) = timers.key()
         {
-            due.push(keys::decode_due(key).ok_or_else(|| damaged("a timer cannot be decoded"))?);
+            let timer = keys::decode_due_of_processor(key);
+            due.push(timer.ok_or_else(|| damaged("a timer cannot be decoded"))?);
             timers.next();
         }
         timers.status().map_err(store_error("read timers"))?;

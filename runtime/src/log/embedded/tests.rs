@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::conformance::{self, BROADCAST, Fault, GROUP, Harness, INPUT, OUTPUT, input};
+use crate::conformance::{self, BROADCAST, Fault, GROUP, Harness, INPUT, OUTPUT, PROCESSOR, input};
 use crate::record::Outgoing;
 use crate::{ManualClock, StopSignal};
 
@@ -43,6 +43,7 @@ impl Harness for EmbeddedHarness {
     fn open(&mut self, worker: &str) -> Member {
         let membership = Membership {
             group: GROUP.into(),
+            processors: vec![PROCESSOR.into()],
             worker: worker.into(),
             topics: vec![INPUT.into()],
             topics_broadcast: vec![BROADCAST.into()],

@@ -1,0 +1,5 @@
+//! The one binary, `orderstream`.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

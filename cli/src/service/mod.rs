@@ -1,0 +1,268 @@
+//! The running system: log, workers, projection, downstream, control socket, on one data directory.
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use domain::catalog::Catalog;
+use runtime::log::Membership;
+use runtime::log::embedded::{self, Embedded};
+use runtime::{Clock, Outgoing, StopSignal, SystemClock, TopicSpec, Worker};
+use schemas::codec::{Codec, StateCodec};
+use schemas::registry::{KeyValue, LocalIds, SchemaIds};
+use schemas::topics::{self, Partitioning, Retention};
+use topology::{Line, LineSettings};
+
+use crate::control::{Receipt, Submission};
+use crate::settings::{Durability, Settings};
+
+pub mod catalog;
+mod downstream;
+pub use downstream::LEDGER_DIR;
+mod projecting;
+
+/// How long the parts may take to stop, once asked.
+const STOP_WAIT: Duration = Duration::from_secs(30);
+/// Below the data directory.
+const LOG_DIR: &str = "log";
+
+/// The log and the codecs of a data directory, without anything running on it.
+pub struct Store {
+    pub log: Embedded,
+    pub codec: Arc<Codec>,
+    pub state: Arc<StateCodec>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Schema ids, kept where the log keeps small values.
+#[derive(Debug)]
+struct Meta(Embedded);
+
+impl KeyValue for Meta {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.meta_get(key)?.map(|value| value.to_vec()))
+    }
+
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.meta_put(key, Bytes::copy_from_slice(value))?)
+    }
+}
+
+/// Every topic, as the log wants it.
+fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
+    let systems: Vec<String> = systems.into_iter().collect();
+    let all = topics::all(systems.iter().map(String::as_str));
+    let spec = |(name, topic): (String, &topics::Topic)| {
+        let partitions = match topic.partitioning {
+            Partitioning::Order | Partitioning::Product | Partitioning::Any => partitions,
+            Partitioning::System | Partitioning::Broadcast => 1,
+        };
+        let (compacted, retention_ms) = match topic.retention {
+            Retention::Compacted => (true, None),
+            Retention::Ms(retention_ms) => (false, Some(retention_ms)),
+        };
+        let record_bytes_max = domain::limits::RECORD_BYTES_MAX;
+        TopicSpec { compacted, retention_ms, record_bytes_max, ..TopicSpec::new(&name, partitions) }
+    };
+    all.into_iter().map(spec).collect()
+}
+
+impl Store {
+    /// Opens the data directory for this process alone.
+    ///
+    /// # Errors
+    /// In use by another process, written by a newer version, or not accessible.
+    pub fn open(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
+        let directory = settings.node.data_dir.join(LOG_DIR);
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("could not create \"{}\"", directory.display()))?;
+        let durability = match settings.log.durability {
+            Durability::Fsync => embedded::Durability::Fsync,
+            Durability::Os => embedded::Durability::Os,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let topics = specs(settings.log.partitions, catalog.systems.keys().cloned());
+        let log = Embedded::open(&directory, topics, durability, clock.clone())?;
+        let ids: Arc<dyn SchemaIds> = Arc::new(LocalIds::open(Meta(log.clone()))?);
+        let codec = Arc::new(Codec::new(ids.clone()));
+        let state = Arc::new(StateCodec::new(ids));
+        Ok(Store { log, codec, state, clock })
+    }
+
+    /// Appends a request; returns once it is durable. Avro comes as a container file of one request, and is framed here, where the
+    /// ids of schemas are.
+    ///
+    /// # Errors
+    /// Avro that is no such file; a log that does not take it.
+    pub fn append(&self, submission: &Submission, mut body: Vec<u8>) -> anyhow::Result<Receipt> {
+        if submission.media_type.starts_with(schemas::headers::AVRO) {
+            let requests = schemas::own::container::read(&body).map_err(|error| anyhow::anyhow!(error))?;
+            let [request] = requests.as_slice() else { bail!("{} requests, where one is expected", requests.len()) };
+            body = self.codec.encode(topics::ORDER_REQUESTS, request)?;
+        }
+        let placed = self.log.producer().send(&[request(submission, body, self.clock.now_ms())])?;
+        let (partition, offset) = placed.first().copied().context("the log gave no offset")?;
+        Ok(Receipt { partition, offset })
+    }
+}
+
+/// A request as a record.
+pub fn request(submission: &Submission, body: Vec<u8>, now_ms: i64) -> Outgoing {
+    let mut headers = vec![(Arc::from(schemas::headers::CONTENT_TYPE), Bytes::from(submission.media_type.clone()))];
+    if let Some(id) = &submission.request_id {
+        headers.push((Arc::from(schemas::headers::CE_ID), Bytes::from(id.clone())));
+    }
+    Outgoing {
+        topic: topics::ORDER_REQUESTS.into(),
+        partition: None,
+        key: submission.key.clone().map(Bytes::from),
+        value: Some(body.into()),
+        headers,
+        timestamp_ms: now_ms,
+    }
+}
+
+/// Everything that runs. Dropping it without [`Service::stop`] stops it too, less politely.
+pub struct Service {
+    pub store: Arc<Store>,
+    stop: StopSignal,
+    failed: Arc<AtomicBool>,
+    threads: Vec<(String, JoinHandle<()>)>,
+}
+
+impl Service {
+    /// Opens the data directory, publishes the catalog where it is new, and starts all parts.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; then nothing runs.
+    pub fn start(settings: &Settings) -> anyhow::Result<Service> {
+        let catalog = catalog::load(&settings.catalog)?;
+        let store = Arc::new(Store::open(settings, &catalog)?);
+        catalog::publish(&store, &catalog)?;
+        let mut service =
+            Service { store, stop: StopSignal::new(), failed: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let line_settings = line_settings(settings);
+        for group in &settings.subtopologies {
+            for number in 0..group.workers {
+                service.start_worker(group, number, line_settings)?;
+            }
+        }
+        service.start_projection(settings)?;
+        if settings.downstream.simulated {
+            service.start_downstream(settings, &catalog)?;
+        }
+        Ok(service)
+    }
+
+    fn start_worker(&mut self, group: &topology::SubTopology, number: u32, settings: LineSettings) -> anyhow::Result<()> {
+        let name = format!("{}-{number}", group.name);
+        let membership = Membership {
+            group: group.name.as_str().into(),
+            worker: name.as_str().into(),
+            processors: group.processors.iter().map(|processor| processor.name().into()).collect(),
+            topics: group.topics().into_iter().map(Into::into).collect(),
+            topics_broadcast: vec![topics::CATALOG.into(), topics::DOWNSTREAM_HEALTH.into()],
+        };
+        let member = self.store.log.member(membership)?;
+        let line = Line::new(group.clone(), self.store.codec.clone(), self.store.state.clone(), settings);
+        let shard_settings = runtime::Settings::new(&name, topics::DEAD_LETTERS);
+        let worker = Worker::new(member, line, self.store.clock.clone(), shard_settings)?;
+        self.spawn(name, move |stop| Ok(worker.run(stop)?))
+    }
+
+    fn start_projection(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let (url, store) = (settings.projection_url(), self.store.clone());
+        self.spawn("projection".to_owned(), move |stop| projecting::run(&url, &store, stop))
+    }
+
+    fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {
+        let scenario = downstream::scenario(&settings.downstream.scenario)?;
+        let pump = downstream::Pump::open(&settings.node.data_dir, scenario, &self.store, catalog)?;
+        self.spawn("downstream".to_owned(), move |stop| pump.run(stop))
+    }
+
+    /// A part on its own thread. One that ends with an error, or panics, stops the whole: half a system helps nobody.
+    fn spawn(
+        &mut self,
+        name: String,
+        part: impl FnOnce(&StopSignal) -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let (stop, failed, shown) = (self.stop.clone(), self.failed.clone(), name.clone());
+        let run = move || {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| part(&stop)));
+            let error = match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => format!("{error:#}"),
+                Err(_) => "panicked".to_owned(),
+            };
+            tracing::error!(part = shown, error, "part of the service failed, the service stops");
+            failed.store(true, Ordering::Release);
+            stop.stop();
+        };
+        let thread = std::thread::Builder::new().name(name.clone()).spawn(run).context("could not start a thread")?;
+        self.threads.push((name, thread));
+        Ok(())
+    }
+
+    pub fn stop_signal(&self) -> StopSignal {
+        self.stop.clone()
+    }
+
+    /// Lets every part finish its batch, and waits for them.
+    ///
+    /// # Errors
+    /// A part that had failed, or that does not stop in time.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.stop();
+        let deadline = std::time::Instant::now() + STOP_WAIT;
+        for (name, thread) in self.threads.drain(..) {
+            while !thread.is_finished() {
+                if std::time::Instant::now() > deadline {
+                    bail!("part \"{name}\" did not stop within {} s", STOP_WAIT.as_secs());
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // Its panic was caught and noted on its own thread.
+            let _ = thread.join();
+        }
+        if self.failed.load(Ordering::Acquire) {
+            bail!("a part of the service failed; the log says which");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+/// What the processors are told; durations follow the catalog's divisor, so that demonstrations keep their proportions.
+fn line_settings(settings: &Settings) -> LineSettings {
+    LineSettings::default().scaled(settings.catalog.time_divisor)
+}
+
+/// Reads a whole folder of files of one kind, sorted by name.
+///
+/// # Errors
+/// Unreadable folder or file, by name; a folder without any such file.
+pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let entries = std::fs::read_dir(directory).with_context(|| format!("could not read \"{}\"", directory.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("could not read \"{}\"", directory.display()))?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    if files.is_empty() {
+        bail!("no .{extension} files in \"{}\"", directory.display());
+    }
+    files.sort();
+    Ok(files)
+}

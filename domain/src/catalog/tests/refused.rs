@@ -1,0 +1,268 @@
+//! A small catalog with one thing wrong at a time, and with many.
+use crate::catalog::Catalog;
+
+/// Correct; each case replaces a piece of it.
+const SMALL: &str = r#"
+version = "1"
+
+[[system]]
+name = "network"
+circuit = { failuresMax = 3, windowMs = 1000, openMsMin = 10, openMsMax = 100, probeMs = 10, releaseCount = 1, releaseIntervalMs = 1 }
+
+[[relationKind]]
+name = "reliesOn"
+ordersWork = true
+
+[[offering]]
+id = "line"
+name = "Line"
+specification = "line"
+billable = false
+eligibility = [{ condition = "item.quantity < 5", message = "too many" }]
+
+[[productSpecification]]
+id = "line"
+name = "Line"
+version = "1"
+characteristics = [{ name = "speed", valueType = "integer", allowedValues = [1, 2], default = 1 }]
+components = [{ component = "access", service = "access", characteristics = { speed = { characteristic = "speed" } } }]
+
+[[serviceSpecification]]
+id = "access"
+name = "Access"
+kind = "service"
+
+[[serviceSpecification.tasks]]
+taskType = "reserve"
+inputs = { speed = { service = "speed" } }
+
+[[serviceSpecification.tasks]]
+taskType = "activate"
+inputs = { port = { output = { task = "reserve", output = "port" } } }
+after = [{ task = "reserve" }]
+
+[[taskType]]
+name = "reserve"
+system = "network"
+command = "reserve"
+expectedMs = 1
+warningMs = 2
+breachMs = 3
+ownerGroup = "ops"
+sideEffect = "reservation"
+compensatingCommand = "release"
+outputs = ["port"]
+
+[[taskType]]
+name = "activate"
+system = "network"
+command = "activate"
+expectedMs = 1
+warningMs = 2
+breachMs = 3
+ownerGroup = "ops"
+sideEffect = "activation"
+reversible = "no"
+
+[[falloutRule]]
+system = "network"
+code = "X"
+normalizedCode = "Y"
+domain = "provisioning"
+recoverability = "repairable"
+action = "repair"
+"#;
+
+fn findings(text: &str) -> Vec<String> {
+    match Catalog::from_files(&[("small.toml", text)]) {
+        Ok(_) => Vec::new(),
+        Err(findings) => findings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// `piece` replaced by `other` leads to exactly one finding, which says `expected`.
+#[track_caller]
+fn check(piece: &str, other: &str, expected: &str) {
+    assert!(SMALL.contains(piece), "the catalog does not have {piece}");
+    let found = findings(&SMALL.replacen(piece, other, 1));
+    assert!(found.len() == 1 && found[0].contains(expected), "{other}: {found:#?}");
+}
+
+#[test]
+fn the_small_catalog_is_correct() {
+    assert_eq!(findings(SMALL), Vec::<String>::new());
+}
+
+#[test]
+fn each_wrong_thing_is_found_where_it_stands() {
+    // (what is replaced, by what, what is said)
+    let cases = [
+        ("version = \"1\"\n\n[[system]]", "[[system]]", "version: is missing"),
+        (
+            "specification = \"line\"\n",
+            "specification = \"lime\"\n",
+            "small.toml:12: offering line: names the product specification \"lime\"",
+        ),
+        (
+            "billable = false",
+            "prices = [{ id = \"p\", name = \"P\", kind = \"recurring\", currency = \"EUR\" }]",
+            "is recurring and has no period",
+        ),
+        ("item.quantity < 5", "item.quantity <", "is not CEL"),
+        (
+            "item.quantity < 5",
+            "order.priority < size(basket)",
+            "names the variable \"basket\"; here there are order, item",
+        ),
+        ("item.quantity < 5", "order.key.matches('a')", "calls \"matches\""),
+        ("item.quantity < 5", "service.speed == 1", "names the variable \"service\""),
+        ("allowedValues = [1, 2], default = 1", "allowedValues = []", "allows no value at all"),
+        (
+            "allowedValues = [1, 2], default = 1",
+            "allowedValues = [1, \"2\"]",
+            "allows \"2\", which is not of its type",
+        ),
+        ("default = 1", "default = 3", "has the default 3, which it does not allow"),
+        (
+            "valueType = \"integer\", allowedValues = [1, 2], default = 1",
+            "valueType = \"string\", pattern = \"(\"",
+            "no regular expression",
+        ),
+        (
+            "valueType = \"integer\", allowedValues = [1, 2], default = 1",
+            "valueType = \"string\", minimum = \"1\"",
+            "is no number",
+        ),
+        (
+            "service = \"access\", char",
+            "service = \"excess\", char",
+            "names the service specification \"excess\"",
+        ),
+        (
+            "characteristic = \"speed\"",
+            "characteristic = \"sped\"",
+            "takes \"sped\", which the specification does not have",
+        ),
+        (
+            "service = \"speed\" }",
+            "service = \"sped\" }",
+            "takes \"sped\", which its component does not have",
+        ),
+        (
+            "output = \"port\" }",
+            "output = \"door\" }",
+            "takes the output \"door\", which \"reserve\" does not report",
+        ),
+        (
+            "after = [{ task = \"reserve\" }]",
+            "after = [{ task = \"preserve\" }]",
+            "comes after the task type \"preserve\"",
+        ),
+        (
+            "after = [{ task = \"reserve\" }]",
+            "after = [{ task = \"reserve\", relation = \"likes\" }]",
+            "names the relation \"likes\"",
+        ),
+        (
+            "after = [{ task = \"reserve\" }]",
+            "after = [{ component = \"port\" }]",
+            "comes after port, of which there is none",
+        ),
+        ("after = [{ task = \"reserve\" }]", "after = [{}]", "comes after nothing"),
+        (
+            "inputs = { speed = { service = \"speed\" } }",
+            "after = [{ task = \"activate\" }]",
+            "tasks wait for one another: line:access:",
+        ),
+        ("inputs = { speed = { service = \"speed\" } }", "actions = []", "is for no action at all"),
+        (
+            "inputs = { speed = { service = \"speed\" } }",
+            "inputs = { day = { literal = 2026-11-01 } }",
+            "is a date; write it as text",
+        ),
+        ("compensatingCommand = \"release\"\n", "", "has a side effect and no compensatingCommand"),
+        ("reversible = \"no\"", "reversible = \"no\"\ncompensatingCommand = \"x\"", "keep one of them"),
+        ("expectedMs = 1\n", "expectedMs = 3\n", "durations must be 0 < expectedMs <= warningMs <= breachMs"),
+        (
+            "outputs = [\"port\"]",
+            "outputs = [\"port\"]\nsignificantFields = [\"colour\"]",
+            "calls the field \"colour\" significant",
+        ),
+        ("openMsMin = 10,", "openMsMin = 1000,", "circuit.openMsMin must not be above"),
+        (
+            "system = \"network\"\ncode",
+            "system = \"netwerk\"\ncode",
+            "falloutRule 1: names the system \"netwerk\"",
+        ),
+        ("domain = \"provisioning\"", "domain = \"luck\"", "unknown variant `luck`"),
+        ("[[relationKind]]", "[[relationKinds]]", "is not known; there are version"),
+        (
+            "ordersWork = true",
+            "ordersWork = true\ntargetIsPart = true",
+            "has both targetIsPart and ordersWork",
+        ),
+        ("version = \"1\"\n\n[[system]]", "version = \"1\"\nversion = \"2\"\n\n[[system]]", "duplicate key"),
+    ];
+    for (piece, other, expected) in cases {
+        check(piece, other, expected);
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let wrong = SMALL
+        .replacen("billable = false", "relations = [{ kind = \"requires\", anyOf = [] }]", 1)
+        .replacen("expectedMs = 1\n", "expectedMs = 9\n", 1)
+        .replacen("item.quantity < 5", "1 +", 1)
+        .replacen("allowedValues = [1, 2], default = 1", "allowedValues = []", 1);
+    assert_eq!(findings(&wrong).len(), 4, "{:#?}", findings(&wrong));
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_said_first_and_missed_by_others() {
+    let found = findings(&SMALL.replacen("kind = \"service\"", "kind = \"service\"\ncolour = 1", 1));
+    assert!(found[0].contains("serviceSpecification access: unknown field `colour`"), "{found:#?}");
+    assert!(
+        found[0].starts_with(&format!("small.toml:{}:", line_of("kind = \"service\"") + 1)),
+        "{found:#?}"
+    );
+    assert!(
+        found[1].contains("names the service specification \"access\", which is not in the catalog"),
+        "{found:#?}"
+    );
+}
+
+fn line_of(text: &str) -> usize {
+    SMALL[..SMALL.find(text).unwrap()].lines().count() + 1
+}
+
+#[test]
+fn an_entry_twice_names_both_places() {
+    let rest = SMALL.replacen("version = \"1\"", "", 1);
+    let found = Catalog::from_files(&[("a.toml", SMALL), ("b.toml", &rest)]).unwrap_err();
+    let first = found.iter().map(ToString::to_string).find(|text| text.contains("taskType reserve")).unwrap();
+    assert!(first.starts_with("b.toml:") && first.contains("is there already, at a.toml:"), "{first}");
+}
+
+#[test]
+fn services_and_bundles_that_hold_themselves_are_found() {
+    let endless = format!(
+        "{SMALL}\n[[serviceSpecification]]\nid = \"loop\"\nname = \"Loop\"\nkind = \"resource\"\nparts = [{{ component = \"a\", service = \"loop\" }}]\n"
+    );
+    assert!(
+        findings(&endless).iter().any(|text| text.contains("services consist of one another: loop → loop"))
+    );
+    let nested = SMALL.replacen(
+        "billable = false",
+        "billable = false\nbundle = [{ offering = \"line\", min = 0, max = 1 }]",
+        1,
+    );
+    assert!(findings(&nested).iter().any(|text| text.contains("bundles hold one another: line → line")));
+}
+
+#[test]
+fn what_is_no_toml_and_no_json_is_a_finding() {
+    assert!(findings("version = ")[0].starts_with("small.toml:1: file:"));
+    assert_eq!(Catalog::from_json("{}").unwrap_err().len(), 1);
+    assert_eq!(Catalog::from_json("not json").unwrap_err().len(), 1);
+}

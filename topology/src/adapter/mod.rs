@@ -1,0 +1,221 @@
+//! Joins codec, processors and shard: bytes in, decisions in the middle, bytes out.
+//!
+//! An event goes from one processor to the next in memory and to its topic. Where the next stands in another
+//! sub-topology, it reads the same event from the topic: its id, its cause and its time are the same either way.
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::catalog::{Catalogs, published::CatalogPublished};
+use domain::downstream::DownstreamHealth;
+use domain::order::event::OrderEvent;
+use domain::Timestamp;
+use processors::Arrival;
+use runtime::{DueTimer, Handler, HandlerError, Record, Step};
+use schemas::codec::{Codec, StateCodec};
+use schemas::{headers, topics};
+
+use crate::graph::{Processor, SubTopology};
+use crate::shell::Shell;
+
+mod capture;
+mod chain;
+mod emit;
+mod keyed;
+mod orchestration;
+mod states;
+
+use emit::Emitter;
+
+/// What an operator may choose of all processors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LineSettings {
+    pub orchestration: processors::orchestration::Settings,
+    pub stuck_orders: processors::stuck_orders::Settings,
+}
+
+impl LineSettings {
+    /// With every duration divided: for demonstrations, whose catalog is divided alike.
+    pub fn scaled(self, divisor: u32) -> LineSettings {
+        let divided = |ms: i64| (ms / i64::from(divisor.max(1))).max(1);
+        let mut scaled = self;
+        scaled.stuck_orders.grace_ms = divided(self.stuck_orders.grace_ms);
+        scaled.stuck_orders.stage_ms = divided(self.stuck_orders.stage_ms);
+        scaled.stuck_orders.deferred_ms = divided(self.stuck_orders.deferred_ms);
+        scaled.orchestration.turn_wait_ms = divided(self.orchestration.turn_wait_ms);
+        scaled
+    }
+}
+
+/// The processors of one sub-topology, as a shard's handler. Every worker has its own.
+#[derive(Debug)]
+pub struct Line {
+    group: SubTopology,
+    codec: Arc<Codec>,
+    state: Arc<StateCodec>,
+    settings: LineSettings,
+    /// Both are derived from broadcasts alone.
+    catalogs: Catalogs,
+    health: BTreeMap<String, DownstreamHealth>,
+}
+
+/// A dead letter for what can never be read.
+fn unreadable(what: &str, error: &dyn std::error::Error) -> HandlerError {
+    let mut reason = format!("{what}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    HandlerError::DeadLetter { reason }
+}
+
+fn dead_letter(reason: impl Into<String>) -> HandlerError {
+    HandlerError::DeadLetter { reason: reason.into() }
+}
+
+impl Line {
+    pub fn new(group: SubTopology, codec: Arc<Codec>, state: Arc<StateCodec>, settings: LineSettings) -> Line {
+        Line { group, codec, state, settings, catalogs: Catalogs::default(), health: BTreeMap::new() }
+    }
+
+    /// A record of a broadcast topic: a catalog version, or the health of a system. One that cannot be read changes nothing.
+    pub fn take_broadcast(&mut self, record: &Record) {
+        let Some(value) = record.value.as_deref() else { return };
+        let taken = match record.topic.as_ref() {
+            topics::CATALOG => self.codec.decode::<CatalogPublished>(value).map_err(|e| e.to_string()).and_then(|published| {
+                self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string())
+            }),
+            topics::DOWNSTREAM_HEALTH => self.codec.decode::<DownstreamHealth>(value).map_err(|e| e.to_string()).map(|health| {
+                self.health.insert(health.system.clone(), health);
+            }),
+            other => Err(format!("topic \"{other}\" is not a broadcast topic")),
+        };
+        if let Err(error) = taken {
+            tracing::error!(topic = %record.topic, offset = record.offset, error, "broadcast record refused");
+        }
+    }
+
+    /// A record of one of the group's topics.
+    ///
+    /// # Errors
+    /// A dead letter for what can never be read; a retry while a catalog version is not here yet.
+    pub fn take_record(&mut self, shell: &mut dyn Shell, record: &Record) -> Result<(), HandlerError> {
+        let mut run = self.run(shell);
+        match record.topic.as_ref() {
+            topics::ORDER_REQUESTS => run.request(record)?,
+            topics::ORDER_EVENTS => run.event_from_log(record)?,
+            topics::FEEDBACK => run.feedback(record)?,
+            topics::ORDER_SIGNALS => run.signal(record)?,
+            topics::PRODUCT_REQUESTS => run.product_request(record)?,
+            topics::DOWNSTREAM_OBSERVATIONS => run.observation(record)?,
+            other => return Err(dead_letter(format!("topic \"{other}\" is read by no processor"))),
+        }
+        run.drain()
+    }
+
+    /// A timer of one of the group's processors.
+    ///
+    /// # Errors
+    /// As [`Line::take_record`].
+    pub fn take_timer(&mut self, shell: &mut dyn Shell, timer: &DueTimer) -> Result<(), HandlerError> {
+        let Some(processor) = Processor::from_name(&timer.processor) else {
+            return Err(dead_letter(format!("timer of processor \"{}\", which does not exist", timer.processor)));
+        };
+        let key = text_key(Some(&timer.key))?;
+        let id = format!("timer/{}/{}/{}", timer.processor, timer.name, timer.due_ms);
+        let mut run = self.run(shell);
+        run.timer(processor, &key, &timer.name, &id)?;
+        run.drain()
+    }
+
+    fn run<'a>(&'a self, shell: &'a mut dyn Shell) -> Run<'a> {
+        let emitter = Emitter::new(&self.codec);
+        Run { line: self, shell, emitter, heard: VecDeque::new() }
+    }
+}
+
+impl Handler for Line {
+    fn on_broadcast(&mut self, record: &Record) {
+        self.take_broadcast(record);
+    }
+
+    fn on_record(&mut self, step: &mut Step<'_>, record: &Record) -> Result<(), HandlerError> {
+        self.take_record(step, record)
+    }
+
+    fn on_timer(&mut self, step: &mut Step<'_>, timer: &DueTimer) -> Result<(), HandlerError> {
+        self.take_timer(step, timer)
+    }
+}
+
+/// One input, and all that follows from it within the group.
+struct Run<'a> {
+    line: &'a Line,
+    shell: &'a mut dyn Shell,
+    emitter: Emitter<'a>,
+    /// Events that were emitted and not yet heard by the others of the group, with their ids.
+    heard: VecDeque<(OrderEvent, String)>,
+}
+
+impl Run<'_> {
+    fn has(&self, processor: Processor) -> bool {
+        self.line.group.processors.contains(&processor)
+    }
+
+    fn arrival(&self, processor: Processor, id: &str, now: Timestamp) -> Arrival {
+        Arrival { id: id.to_owned(), actor: format!("processor {}", processor.name()), now }
+    }
+
+    /// Lets the group hear what was emitted, in the sequence of the chain, until nothing follows any more.
+    fn drain(&mut self) -> Result<(), HandlerError> {
+        while let Some((event, id)) = self.heard.pop_front() {
+            let listeners: Vec<Processor> = self.line.group.listeners(event.name()).collect();
+            for listener in listeners {
+                self.hear(listener, &event, &id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An event that a processor of another group wrote. Those of our own were heard when they were written.
+    fn event_from_log(&mut self, record: &Record) -> Result<(), HandlerError> {
+        let value = value(record)?;
+        let name = self.line.codec.record_name(value).map_err(|e| unreadable("event could not be read", &e))?;
+        if self.line.group.writes(name) || self.line.group.listeners(name).next().is_none() {
+            return Ok(());
+        }
+        let event = self.line.codec.decode_event(value).map_err(|e| unreadable("event could not be read", &e))?;
+        let id = header(record, headers::CE_ID).unwrap_or_else(|| place(record));
+        self.heard.push_back((event, id));
+        Ok(())
+    }
+
+    /// Writes an event to the order's topic, and lets the group hear it.
+    fn event(&mut self, processor: Processor, event: OrderEvent) -> Result<(), HandlerError> {
+        let id = self.emitter.event(self.shell, processor, &event)?;
+        self.heard.push_back((event, id));
+        Ok(())
+    }
+}
+
+/// The bytes of a record that must have some.
+fn value(record: &Record) -> Result<&[u8], HandlerError> {
+    record.value.as_deref().ok_or_else(|| dead_letter("a tombstone, where a record with a value is expected"))
+}
+
+/// A key as text.
+fn text_key(key: Option<&Bytes>) -> Result<String, HandlerError> {
+    let key = key.ok_or_else(|| dead_letter("a record without a key; the key of the order is expected"))?;
+    String::from_utf8(key.to_vec()).map_err(|_| dead_letter("a key that is not UTF-8"))
+}
+
+fn header(record: &Record, name: &str) -> Option<String> {
+    let pairs = record.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    headers::text(pairs, name).ok().flatten().map(str::to_owned)
+}
+
+/// The name of a record that has none: where it lies.
+fn place(record: &Record) -> String {
+    format!("{}/{}/{}", record.topic, record.partition, record.offset)
+}
