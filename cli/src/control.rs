@@ -106,11 +106,18 @@ async fn converse(stream: UnixStream, append: Append) -> anyhow::Result<()> {
     }
 }
 
-async fn answer<R: AsyncReadExt + Unpin>(line: &str, read: &mut R, append: &Append) -> anyhow::Result<Receipt> {
+async fn answer<R: AsyncReadExt + Unpin>(
+    line: &str,
+    read: &mut R,
+    append: &Append,
+) -> anyhow::Result<Receipt> {
     let Request::Submit(submission) =
         serde_json::from_str(line).context("request line is not one that this service knows")?;
     if submission.body_bytes > BODY_BYTES_MAX {
-        bail!("document of {} bytes is too large, at most {BODY_BYTES_MAX} are allowed", submission.body_bytes);
+        bail!(
+            "document of {} bytes is too large, at most {BODY_BYTES_MAX} are allowed",
+            submission.body_bytes
+        );
     }
     let mut body = vec![0; submission.body_bytes];
     read.read_exact(&mut body).await.context("document ended early")?;
@@ -180,8 +187,12 @@ mod tests {
             }
             tokio::task::yield_now().await;
         };
-        let submission =
-            Submission { key: Some("K".into()), request_id: None, media_type: "application/json".into(), body_bytes: 2 };
+        let submission = Submission {
+            key: Some("K".into()),
+            request_id: None,
+            media_type: "application/json".into(),
+            body_bytes: 2,
+        };
         let receipt = client.submit(submission.clone(), b"{}").await.unwrap();
         assert_eq!(receipt, Receipt { partition: 3, offset: 7 });
         let large = Submission { body_bytes: BODY_BYTES_MAX + 1, ..submission };

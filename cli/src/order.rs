@@ -88,7 +88,12 @@ async fn show(projection: &Projection, key: &str, json: bool) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(projection: &Projection, states: &[OrderState], limit: usize, json: bool) -> anyhow::Result<ExitCode> {
+async fn list(
+    projection: &Projection,
+    states: &[OrderState],
+    limit: usize,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let filter = OrderFilter { states: states.to_vec(), limit, descending: true, ..OrderFilter::default() };
     let page = projection.orders(filter).await?;
     if json {
@@ -116,7 +121,10 @@ async fn list(projection: &Projection, states: &[OrderState], limit: usize, json
 
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table
+        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header);
     table
 }
 
@@ -131,7 +139,12 @@ fn print_order(view: &OrderView) {
     println!("order {}: {} (outside: {})", order.key, word(&order.state), order.shown_state);
     println!(
         "  version {}, catalog {}, priority {}, requester {}, {} of {} tasks done",
-        order.order_version, order.catalog_version, order.priority, order.requester, order.tasks_done, order.task_count
+        order.order_version,
+        order.catalog_version,
+        order.priority,
+        order.requester,
+        order.tasks_done,
+        order.task_count
     );
     if let Some(waiting_for) = &order.waiting_for {
         println!("  waits for {waiting_for}");
@@ -139,14 +152,26 @@ fn print_order(view: &OrderView) {
     if order.stuck {
         println!("  stuck: nothing is expected of it any more");
     }
-    for submission in view.submission_list.iter().filter(|submission| !short(&submission.reasons).is_empty()) {
-        println!("  submission {}: {} {}", submission.submission, word(&submission.outcome), short(&submission.reasons));
+    for submission in view.submission_list.iter().filter(|submission| !short(&submission.reasons).is_empty())
+    {
+        println!(
+            "  submission {}: {} {}",
+            submission.submission,
+            word(&submission.outcome),
+            short(&submission.reasons)
+        );
     }
     print_plan(view);
     print_cases(view);
     let mut history = table(&["at", "event", "what", "who", "follows from"]);
     for row in &view.history {
-        let cells = [row.at.0.to_string(), row.name.clone(), row.summary.clone(), row.actor.clone(), row.causation_id.clone()];
+        let cells = [
+            row.at.0.to_string(),
+            row.name.clone(),
+            row.summary.clone(),
+            row.actor.clone(),
+            row.causation_id.clone(),
+        ];
         history.add_row(cells);
     }
     println!("\nhistory\n{history}");

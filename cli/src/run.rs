@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::control;
 use crate::service::Service;
 use crate::settings::{LogFormat, Logging, Settings};
-use crate::control;
 
 /// Until SIGTERM, SIGINT, or a part that fails.
 ///
@@ -32,17 +32,18 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     let stop = service.stop_signal();
-    let stopped = tokio::task::spawn_blocking(move || while !stop.wait(std::time::Duration::from_secs(3_600)) {});
+    let stopped =
+        tokio::task::spawn_blocking(move || while !stop.wait(std::time::Duration::from_secs(3_600)) {});
     tracing::info!(data_dir = %settings.node.data_dir.display(), "ready");
     let outcome = tokio::select! {
-        _ = terminate.recv() => Ok(tracing::info!(signal = "SIGTERM", "stopping")),
-        _ = interrupt.recv() => Ok(tracing::info!(signal = "SIGINT", "stopping")),
-        _ = stopped => Ok(()),
-        served = control::serve(&settings.node.data_dir, append) => served,
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = stopped => Ok("a part that failed"),
+        served = control::serve(&settings.node.data_dir, append) => served.map(|()| "the control socket"),
     };
     // Whoever waits for it above would else keep the runtime from ending.
     service.stop_signal().stop();
-    outcome
+    outcome.map(|because| tracing::info!(because, "stopping"))
 }
 
 /// Logs to standard error, so that standard output is for answers.
@@ -52,7 +53,8 @@ pub fn log(settings: &Logging) -> anyhow::Result<()> {
 
 /// Logs to a file, where a progress bar has the terminal.
 pub fn log_to(settings: &Logging, path: &Path) -> anyhow::Result<()> {
-    let file = std::fs::File::create(path).with_context(|| format!("could not create \"{}\"", path.display()))?;
+    let file =
+        std::fs::File::create(path).with_context(|| format!("could not create \"{}\"", path.display()))?;
     subscribe(settings, std::sync::Mutex::new(file))
 }
 
@@ -60,8 +62,9 @@ fn subscribe<W>(settings: &Logging, writer: W) -> anyhow::Result<()>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.level)
-        .with_context(|| format!("logging.level \"{}\" is not a level or a list of target=level", settings.level))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.level).with_context(|| {
+        format!("logging.level \"{}\" is not a level or a list of target=level", settings.level)
+    })?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // Set once per process; a second call, in tests, keeps the first.
     let _ = match settings.format {

@@ -123,12 +123,15 @@ impl Settings {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
         let mut builder = config::Config::builder();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).with_context(|| format!("could not read \"{}\"", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("could not read \"{}\"", path.display()))?;
             builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml));
         }
-        let environment = config::Environment::with_prefix("ORDERSTREAM").prefix_separator("__").separator("__");
+        let environment =
+            config::Environment::with_prefix("ORDERSTREAM").prefix_separator("__").separator("__");
         let loaded = builder.add_source(environment.try_parsing(true)).build();
-        let shown = file.map_or_else(|| "the environment".to_owned(), |path| format!("\"{}\"", path.display()));
+        let shown =
+            file.map_or_else(|| "the environment".to_owned(), |path| format!("\"{}\"", path.display()));
         let settings: Settings = loaded
             .and_then(config::Config::try_deserialize)
             .with_context(|| format!("settings in {shown} are not valid"))?;
@@ -150,7 +153,11 @@ impl Settings {
         }
         for group in &self.subtopologies {
             if !(1..=WORKERS_MAX).contains(&group.workers) {
-                bail!("subtopology \"{}\" has {} workers, allowed are 1 to {WORKERS_MAX}", group.name, group.workers);
+                bail!(
+                    "subtopology \"{}\" has {} workers, allowed are 1 to {WORKERS_MAX}",
+                    group.name,
+                    group.workers
+                );
             }
         }
         topology::check(&self.subtopologies)?;

@@ -47,14 +47,20 @@ pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
     let input = read(&arguments.file)?;
     let (documents, refused) = documents(&input, arguments)?;
     if arguments.request_id.is_some() && documents.len() + refused.len() > 1 {
-        bail!("--request-id names one request, and the input holds {} documents", documents.len() + refused.len());
+        bail!(
+            "--request-id names one request, and the input holds {} documents",
+            documents.len() + refused.len()
+        );
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut target = target(settings).await?;
         for document in &documents {
             let receipt = send(&mut target, document).await.with_context(|| document.place.clone())?;
-            println!("{} submitted (partition {}, offset {})", document.key, receipt.partition, receipt.offset);
+            println!(
+                "{} submitted (partition {}, offset {})",
+                document.key, receipt.partition, receipt.offset
+            );
         }
         anyhow::Ok(())
     })?;
@@ -67,10 +73,17 @@ pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
 fn read(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
-        std::io::stdin().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes).context("could not read standard input")?;
+        std::io::stdin()
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .context("could not read standard input")?;
     } else {
         let shown = || format!("could not read \"{}\"", file.display());
-        std::fs::File::open(file).with_context(shown)?.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes).with_context(shown)?;
+        std::fs::File::open(file)
+            .with_context(shown)?
+            .take(INPUT_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .with_context(shown)?;
     }
     if bytes.len() as u64 > INPUT_BYTES_MAX {
         bail!("input is larger than {INPUT_BYTES_MAX} bytes; split it");
@@ -88,7 +101,8 @@ fn documents(input: &[u8], arguments: &Arguments) -> anyhow::Result<(Vec<Documen
         let place = format!("line {}", part.line);
         let media_type = arguments.media_type.clone();
         let translated = part.text.and_then(|text| {
-            let read = tmf::translate(text.as_bytes(), Some(&media_type)).map_err(|unreadable| unreadable.0)?;
+            let read =
+                tmf::translate(text.as_bytes(), Some(&media_type)).map_err(|unreadable| unreadable.0)?;
             Ok((read.key?, text))
         });
         match translated {
@@ -112,7 +126,8 @@ fn avro(input: &[u8], arguments: &Arguments) -> anyhow::Result<(Vec<Document>, V
     let (mut documents, mut refused) = (Vec::new(), Vec::new());
     for (index, request) in requests.iter().enumerate() {
         let place = format!("request {}", index + 1);
-        let bytes = own::container::write(std::slice::from_ref(request)).map_err(|error| anyhow::anyhow!(error))?;
+        let bytes =
+            own::container::write(std::slice::from_ref(request)).map_err(|error| anyhow::anyhow!(error))?;
         let translated = own::translate(request, &bytes).map_err(|unreadable| unreadable.0);
         match translated.and_then(|read| Ok((read.key?, read.request_id))) {
             Ok((key, own_id)) => {

@@ -37,7 +37,11 @@ fn list(store: &Store) -> anyhow::Result<ExitCode> {
     let mut lines = table(&["topic", "partitions", "records so far"]);
     for topic in store.log.topics().iter() {
         let ends = store.log.end_offsets(&topic.name)?;
-        lines.add_row([topic.name.to_string(), topic.partitions.to_string(), ends.iter().sum::<i64>().to_string()]);
+        lines.add_row([
+            topic.name.to_string(),
+            topic.partitions.to_string(),
+            ends.iter().sum::<i64>().to_string(),
+        ]);
     }
     println!("{lines}");
     Ok(ExitCode::SUCCESS)

@@ -124,13 +124,16 @@ derived_id! {
 impl OrderKey {
     /// (requester, type, external reference), as `TMF/POnumber/456`; a `/` or `%` inside a part is percent-encoded (domain model, "Capture").
     pub fn from_reference(requester: &str, reference_type: &str, reference: &str) -> OrderKey {
-        let parts = [requester, reference_type, reference].map(|part| part.replace('%', "%25").replace('/', "%2F"));
+        let parts =
+            [requester, reference_type, reference].map(|part| part.replace('%', "%25").replace('/', "%2F"));
         OrderKey(parts.join("/"))
     }
 
     /// Whether the key is within [`limits::ORDER_KEY_BYTES_MAX`], not empty, and free of control characters.
     pub fn is_well_formed(&self) -> bool {
-        !self.0.is_empty() && self.0.len() <= limits::ORDER_KEY_BYTES_MAX && !self.0.chars().any(char::is_control)
+        !self.0.is_empty()
+            && self.0.len() <= limits::ORDER_KEY_BYTES_MAX
+            && !self.0.chars().any(char::is_control)
     }
 }
 

@@ -25,7 +25,8 @@ pub mod states;
 pub mod time;
 
 pub use id::{
-    CaseId, CatalogVersion, CommandId, FeedbackId, ItemId, MutationId, OrderKey, ProductId, RequestId, ServiceOrderId, TaskId,
+    CaseId, CatalogVersion, CommandId, FeedbackId, ItemId, MutationId, OrderKey, ProductId, RequestId,
+    ServiceOrderId, TaskId,
 };
 pub use json::Json;
 pub use money::{Currency, Money};

@@ -22,7 +22,8 @@ impl TryFrom<String> for Currency {
     type Error = String;
 
     fn try_from(code: String) -> Result<Currency, String> {
-        Currency::new(&code).ok_or_else(|| format!("\"{code}\" is not a currency of three upper-case letters"))
+        Currency::new(&code)
+            .ok_or_else(|| format!("\"{code}\" is not a currency of three upper-case letters"))
     }
 }
 

@@ -69,7 +69,10 @@ pub(crate) fn check_table<M: Machine>() {
     for (index, row) in M::TABLE.iter().enumerate() {
         let twice = M::TABLE[..index].iter().any(|other| (other.0, other.1) == (row.0, row.1));
         assert!(!twice, "{} has two rows for {:?} on {:?}", M::NAME, row.0, row.1);
-        assert!(M::ALL.contains(&row.0) && M::ALL.contains(&row.2), "{row:?} names a state that ALL does not");
+        assert!(
+            M::ALL.contains(&row.0) && M::ALL.contains(&row.2),
+            "{row:?} names a state that ALL does not"
+        );
     }
     let mut reached = vec![M::INITIAL];
     while let Some(row) = M::TABLE.iter().find(|row| reached.contains(&row.0) && !reached.contains(&row.2)) {

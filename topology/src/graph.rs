@@ -101,12 +101,27 @@ impl Processor {
             Decomposition => &["OrderValidated"],
             Orchestration => &["OrderDecomposed"],
             Fallout => &[
-                "TaskStateChanged", "FeasibilityUnanswered", "DecompositionFailed", "WaitFailed", "OrderMarkedStuck",
-                "OrderValidated", "OrderRejected", "OrderDecomposed", "OrderStateChanged",
+                "TaskStateChanged",
+                "FeasibilityUnanswered",
+                "DecompositionFailed",
+                "WaitFailed",
+                "OrderMarkedStuck",
+                "OrderValidated",
+                "OrderRejected",
+                "OrderDecomposed",
+                "OrderStateChanged",
             ],
             StuckOrders => &[
-                "OrderCaptured", "OrderValidated", "OrderRejected", "FeasibilityAsked", "OrderDecomposed",
-                "OrderStateChanged", "TaskStateChanged", "FalloutDetected", "FalloutResolved",
+                "OrderCaptured",
+                "OrderValidated",
+                "OrderRejected",
+                "RevisionRefused",
+                "FeasibilityAsked",
+                "OrderDecomposed",
+                "OrderStateChanged",
+                "TaskStateChanged",
+                "FalloutDetected",
+                "FalloutResolved",
             ],
         }
     }
@@ -130,7 +145,11 @@ impl SubTopology {
     /// All order-keyed processors fused; what has other keys stands apart.
     pub fn defaults() -> Vec<SubTopology> {
         vec![
-            SubTopology::new("orders", &[Capture, Validation, Decomposition, Orchestration, Fallout, StuckOrders], 2),
+            SubTopology::new(
+                "orders",
+                &[Capture, Validation, Decomposition, Orchestration, Fallout, StuckOrders],
+                2,
+            ),
             SubTopology::new("products", &[Inventory], 1),
             SubTopology::new("downstreams", &[Downstream], 1),
         ]
@@ -143,7 +162,8 @@ impl SubTopology {
 
     /// The streams that it reads from the log. Events come from the log only where their writer stands apart.
     pub fn streams(&self) -> Vec<Stream> {
-        let mut streams: Vec<Stream> = self.processors.iter().flat_map(|processor| processor.reads()).copied().collect();
+        let mut streams: Vec<Stream> =
+            self.processors.iter().flat_map(|processor| processor.reads()).copied().collect();
         if self.processors.iter().any(|processor| self.hears_from_apart(*processor)) {
             streams.push(Stream::OrderEvents);
         }
@@ -181,7 +201,9 @@ pub enum Error {
     Missing(&'static str),
     #[error("processor \"{0}\" is in more than one subtopology; each must be in exactly one")]
     Twice(&'static str),
-    #[error("subtopology \"{0}\" joins processors of different keys; \"{1}\" and \"{2}\" cannot share a shard")]
+    #[error(
+        "subtopology \"{0}\" joins processors of different keys; \"{1}\" and \"{2}\" cannot share a shard"
+    )]
     KeysDiffer(String, &'static str, &'static str),
     #[error("two subtopologies are named \"{0}\"")]
     NameTwice(String),
@@ -192,7 +214,8 @@ pub enum Error {
 /// Every processor in exactly one sub-topology, names unique, one kind of key each.
 pub fn check(groups: &[SubTopology]) -> Result<(), Error> {
     for processor in Processor::ALL {
-        let places = groups.iter().flat_map(|group| &group.processors).filter(|other| **other == processor).count();
+        let places =
+            groups.iter().flat_map(|group| &group.processors).filter(|other| **other == processor).count();
         match places {
             0 => return Err(Error::Missing(processor.name())),
             1 => {}

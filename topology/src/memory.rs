@@ -23,6 +23,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// An empty world at this time.
+    pub fn at(now: Timestamp) -> Memory {
+        Memory { now, ..Memory::default() }
+    }
+
     /// The first timer due at `now` or before, taken out.
     pub fn take_due(&mut self) -> Option<(Processor, Bytes, String, Timestamp)> {
         let (due, name) = self.by_due.first().cloned().filter(|(due, _)| *due <= self.now)?;
@@ -65,7 +70,13 @@ impl Shell for Memory {
         Ok(found.take(limit).map(|((_, _, cell), value)| (cell.clone(), value.clone())).collect())
     }
 
-    fn put(&mut self, processor: Processor, key: &[u8], cell: &str, value: Bytes) -> Result<(), HandlerError> {
+    fn put(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        cell: &str,
+        value: Bytes,
+    ) -> Result<(), HandlerError> {
         self.cells.insert((processor, key.to_vec(), cell.to_owned()), value);
         Ok(())
     }
@@ -79,7 +90,13 @@ impl Shell for Memory {
         Ok(())
     }
 
-    fn set_timer(&mut self, processor: Processor, key: &[u8], name: &str, due: Timestamp) -> Result<(), HandlerError> {
+    fn set_timer(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        name: &str,
+        due: Timestamp,
+    ) -> Result<(), HandlerError> {
         self.cancel_timer(processor, key, name)?;
         let timer = (processor, key.to_vec(), name.to_owned());
         self.by_due.insert((due, timer.clone()));

@@ -14,12 +14,24 @@ pub trait Shell {
     fn now(&self) -> Timestamp;
     fn get(&mut self, processor: Processor, key: &[u8], cell: &str) -> Result<Option<Bytes>, HandlerError>;
     /// The cells whose names begin with `prefix`, in the byte order of their names, at most `limit`.
-    fn scan(&mut self, processor: Processor, key: &[u8], prefix: &str, limit: usize)
-    -> Result<Vec<(String, Bytes)>, HandlerError>;
-    fn put(&mut self, processor: Processor, key: &[u8], cell: &str, value: Bytes) -> Result<(), HandlerError>;
+    fn scan(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, HandlerError>;
+    fn put(&mut self, processor: Processor, key: &[u8], cell: &str, value: Bytes)
+    -> Result<(), HandlerError>;
     fn delete(&mut self, processor: Processor, key: &[u8], cell: &str);
     fn emit(&mut self, outgoing: Outgoing) -> Result<(), HandlerError>;
-    fn set_timer(&mut self, processor: Processor, key: &[u8], name: &str, due: Timestamp) -> Result<(), HandlerError>;
+    fn set_timer(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        name: &str,
+        due: Timestamp,
+    ) -> Result<(), HandlerError>;
     fn cancel_timer(&mut self, processor: Processor, key: &[u8], name: &str) -> Result<(), HandlerError>;
 }
 
@@ -40,11 +52,18 @@ impl Shell for Step<'_> {
         limit: usize,
     ) -> Result<Vec<(String, Bytes)>, HandlerError> {
         let found = Step::scan(self, processor.name(), key, prefix.as_bytes(), limit)?;
-        let named = found.into_iter().map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value));
+        let named =
+            found.into_iter().map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value));
         Ok(named.collect())
     }
 
-    fn put(&mut self, processor: Processor, key: &[u8], cell: &str, value: Bytes) -> Result<(), HandlerError> {
+    fn put(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        cell: &str,
+        value: Bytes,
+    ) -> Result<(), HandlerError> {
         Step::put(self, processor.name(), key, cell.as_bytes(), value)
     }
 
@@ -56,7 +75,13 @@ impl Shell for Step<'_> {
         Step::emit(self, outgoing)
     }
 
-    fn set_timer(&mut self, processor: Processor, key: &[u8], name: &str, due: Timestamp) -> Result<(), HandlerError> {
+    fn set_timer(
+        &mut self,
+        processor: Processor,
+        key: &[u8],
+        name: &str,
+        due: Timestamp,
+    ) -> Result<(), HandlerError> {
         Step::set_timer(self, processor.name(), key, name, due.0)
     }
 

@@ -36,7 +36,8 @@ struct Expected {
 /// A file that is missing on either side, or unreadable.
 pub fn read(directory: &Path) -> anyhow::Result<Vec<Example>> {
     let path = directory.join(EXPECTED_FILE);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
     let mut expected: ExpectedFile =
         toml::from_str(&text).with_context(|| format!("\"{}\" is not readable", path.display()))?;
     let payloads = directory.join("TMF622-v5");

@@ -62,7 +62,12 @@ async fn make_room(service: &Service, projection: &Projection, bar: &ProgressBar
         check_running(service)?;
         let summary = projection.summary().await?;
         bar.set_position(summary.orders.unsigned_abs());
-        let open: i64 = summary.orders_by_state.iter().filter(|(state, _)| state.is_active()).map(|(_, count)| count).sum();
+        let open: i64 = summary
+            .orders_by_state
+            .iter()
+            .filter(|(state, _)| state.is_active())
+            .map(|(_, count)| count)
+            .sum();
         // Those with an open case wait for a person, and may be many in the end.
         if open - summary.orders_in_fallout <= OPEN_ORDERS_MAX {
             return Ok(());
@@ -116,7 +121,7 @@ fn settled(summary: &Summary) -> u64 {
 }
 
 /// By numbers only; whether they are the right orders is judged afterwards.
-fn stands_as_expected(summary: &Summary, oracle: &Oracle) -> bool {
+pub fn stands_as_expected(summary: &Summary, oracle: &Oracle) -> bool {
     let mut expected: BTreeMap<OrderState, i64> = BTreeMap::new();
     let mut blocked = 0;
     for (_, order) in oracle.orders() {
@@ -132,8 +137,12 @@ fn stands_as_expected(summary: &Summary, oracle: &Oracle) -> bool {
         };
         *expected.entry(state).or_default() += 1;
     }
-    let found: BTreeMap<OrderState, i64> =
-        summary.orders_by_state.iter().filter(|(_, count)| **count > 0).map(|(state, count)| (*state, *count)).collect();
+    let found: BTreeMap<OrderState, i64> = summary
+        .orders_by_state
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(state, count)| (*state, *count))
+        .collect();
     let stuck = i64::try_from(oracle.stuck().len()).unwrap_or(i64::MAX);
     found == expected && summary.stuck_orders == stuck && summary.orders_in_fallout >= blocked
 }

@@ -29,7 +29,8 @@ pub fn dead_letters(store: &Store) -> anyhow::Result<u64> {
 /// # Errors
 /// The projection or the ledger cannot be read.
 pub async fn judge(settings: &Settings, oracle: &Oracle, dead_letters: u64) -> anyhow::Result<Vec<String>> {
-    let ledger = Ledger::read(&settings.node.data_dir.join(LEDGER_DIR)).context("could not read the ledger")?;
+    let ledger =
+        Ledger::read(&settings.node.data_dir.join(LEDGER_DIR)).context("could not read the ledger")?;
     let mut findings: Vec<String> = ledger.audit()?.findings.iter().map(ToString::to_string).collect();
     let effects = effects(&ledger)?;
     let projection = Projection::open(&settings.projection_url()).await?;
@@ -49,7 +50,9 @@ pub async fn judge(settings: &Settings, oracle: &Oracle, dead_letters: u64) -> a
         filter.after = page.next;
     }
     projection.close().await;
-    findings.extend(oracle.missing(&found).into_iter().map(|key| format!("order \"{key}\" was sent, and is not there")));
+    findings.extend(
+        oracle.missing(&found).into_iter().map(|key| format!("order \"{key}\" was sent, and is not there")),
+    );
     let expected = oracle.totals().dead_letters;
     if dead_letters != expected {
         findings.push(format!("dead letters: expected {expected}, found {dead_letters}"));
@@ -89,10 +92,16 @@ async fn submissions(
     }
     let key: &OrderKey = &row.key;
     let view = projection.order(key).await?.with_context(|| format!("order \"{key}\" went away"))?;
-    let refused = view.submission_list.iter().filter(|other| other.outcome == SubmissionOutcome::RevisionRefused).count();
+    let refused = view
+        .submission_list
+        .iter()
+        .filter(|other| other.outcome == SubmissionOutcome::RevisionRefused)
+        .count();
     let rejected = view.submission_list.iter().rfind(|other| other.outcome == SubmissionOutcome::Rejected);
     let reasons: Vec<Reason> = match rejected {
-        Some(submission) if row.state == OrderState::Rejected => serde_json::from_str(submission.reasons.text())?,
+        Some(submission) if row.state == OrderState::Rejected => {
+            serde_json::from_str(submission.reasons.text())?
+        }
         Some(_) | None => Vec::new(),
     };
     let codes = reasons.into_iter().map(|reason| reason.code).collect();

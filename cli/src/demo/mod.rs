@@ -98,8 +98,11 @@ pub fn demo(mut settings: Settings, arguments: &Arguments) -> anyhow::Result<Exi
 fn prepare(settings: &mut Settings) -> anyhow::Result<Option<PathBuf>> {
     let named = settings.node.data_dir.clone();
     let temporary = named == Settings::default().node.data_dir;
-    let directory =
-        if temporary { std::env::temp_dir().join(format!("orderstream-demo-{}", std::process::id())) } else { named };
+    let directory = if temporary {
+        std::env::temp_dir().join(format!("orderstream-demo-{}", std::process::id()))
+    } else {
+        named
+    };
     let shown = || format!("could not use \"{}\"", directory.display());
     std::fs::create_dir_all(&directory).with_context(shown)?;
     if std::fs::read_dir(&directory).with_context(shown)?.next().is_some() {
@@ -141,7 +144,8 @@ fn write_scenario(settings: &mut Settings, generator: &Generator, seed: u64) -> 
     scenario.cover(catalog.task_types.values());
     generator.plant(&mut scenario);
     let path = settings.node.data_dir.join("scenario.json");
-    std::fs::write(&path, scenario.to_json()).with_context(|| format!("could not write \"{}\"", path.display()))?;
+    std::fs::write(&path, scenario.to_json())
+        .with_context(|| format!("could not write \"{}\"", path.display()))?;
     settings.downstream.scenario = path;
     Ok(())
 }
@@ -150,7 +154,10 @@ fn verdict(figures: &report::Figures, findings: &[String]) -> ExitCode {
     let completed = figures.completed();
     let enough = completed * 100 >= figures.orders() * COMPLETED_PERCENT_MIN;
     if !enough {
-        println!("only {completed} of {} orders completed; at least {COMPLETED_PERCENT_MIN} % must", figures.orders());
+        println!(
+            "only {completed} of {} orders completed; at least {COMPLETED_PERCENT_MIN} % must",
+            figures.orders()
+        );
     }
     for finding in findings.iter().take(judge::FINDINGS_SHOWN_MAX) {
         println!("wrong: {finding}");

@@ -51,7 +51,9 @@ pub fn print(figures: &Figures, oracle: &Oracle, dead_letters: u64) {
     for (state, count) in &summary.orders_by_state {
         let name = word(state);
         let wanted = match state {
-            OrderState::InProgress => expected.outcomes.get("blocked").copied().unwrap_or_default() + oracle.stuck().len() as u64,
+            OrderState::InProgress => {
+                expected.outcomes.get("blocked").copied().unwrap_or_default() + oracle.stuck().len() as u64
+            }
             _ => expected.outcomes.get(name.as_str()).copied().unwrap_or_default(),
         };
         line(format!("  {name}"), count.to_string(), wanted.to_string());
@@ -67,13 +69,21 @@ pub fn print(figures: &Figures, oracle: &Oracle, dead_letters: u64) {
         plain("commands sent", summary.commands_sent.to_string()),
         plain("retries", summary.retries.to_string()),
         plain("duplicates and late answers ignored", ignored(summary).to_string()),
-        plain("repeated requests ignored", summary.events.get("RequestIgnored").copied().unwrap_or_default().to_string()),
+        plain(
+            "repeated requests ignored",
+            summary.events.get("RequestIgnored").copied().unwrap_or_default().to_string(),
+        ),
     ];
     for (name, value, wanted) in rest {
         line(name, value, wanted);
     }
     for group in &summary.cases {
-        let name = format!("fallout: {}, {}, {}", word(&group.domain), word(&group.recoverability), group.normalized_code);
+        let name = format!(
+            "fallout: {}, {}, {}",
+            word(&group.domain),
+            word(&group.recoverability),
+            group.normalized_code
+        );
         line(name, format!("{} ({} open)", group.total, group.open), String::new());
     }
     println!("{lines}");

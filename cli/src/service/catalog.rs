@@ -25,7 +25,12 @@ pub fn load(settings: &crate::settings::Catalog) -> anyhow::Result<Catalog> {
         Ok(catalog) => Ok(catalog.scaled(settings.time_divisor, settings.duration_ms_max)),
         Err(findings) => {
             let lines: Vec<String> = findings.iter().map(|finding| format!("  {finding}")).collect();
-            bail!("catalog in \"{}\" has {} findings:\n{}", directory.display(), lines.len(), lines.join("\n"))
+            bail!(
+                "catalog in \"{}\" has {} findings:\n{}",
+                directory.display(),
+                lines.len(),
+                lines.join("\n")
+            )
         }
     }
 }
@@ -40,7 +45,8 @@ pub fn published(store: &Store) -> anyhow::Result<Catalogs> {
         from = last.offset + 1;
         for record in &records {
             let Some(value) = &record.value else { continue };
-            let published: CatalogPublished = store.codec.decode(value).context("published catalog is not readable")?;
+            let published: CatalogPublished =
+                store.codec.decode(value).context("published catalog is not readable")?;
             catalogs.take(&published)?;
         }
     }
@@ -62,7 +68,10 @@ pub fn publish(store: &Store, catalog: &Catalog) -> anyhow::Result<()> {
         partition: Some(0),
         key: Some(Bytes::from(catalog.version.0.clone())),
         value: Some(body.into()),
-        headers: vec![(Arc::from(schemas::headers::CONTENT_TYPE), Bytes::from_static(schemas::headers::AVRO.as_bytes()))],
+        headers: vec![(
+            Arc::from(schemas::headers::CONTENT_TYPE),
+            Bytes::from_static(schemas::headers::AVRO.as_bytes()),
+        )],
         timestamp_ms: offered.published_at.0,
     }])?;
     tracing::info!(version = %catalog.version, digest = offered.digest, "catalog published");

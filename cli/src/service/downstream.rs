@@ -13,6 +13,7 @@ use domain::command::{Command, Feedback};
 use runtime::log::Limits;
 use runtime::log::embedded::{Reader, Start};
 use runtime::{Outgoing, StopSignal};
+use schemas::codec::Codec;
 use schemas::{headers, topics};
 
 use super::Store;
@@ -49,9 +50,15 @@ pub fn scenario(path: &Path) -> anyhow::Result<Scenario> {
 }
 
 impl Pump {
-    pub fn open(data_dir: &Path, scenario: Scenario, store: &Arc<Store>, catalog: &Catalog) -> anyhow::Result<Pump> {
+    pub fn open(
+        data_dir: &Path,
+        scenario: Scenario,
+        store: &Arc<Store>,
+        catalog: &Catalog,
+    ) -> anyhow::Result<Pump> {
         let downstream = Downstream::open(&data_dir.join(LEDGER_DIR), scenario)?;
-        let topics: Vec<Arc<str>> = catalog.systems.keys().map(|system| topics::commands(system).into()).collect();
+        let topics: Vec<Arc<str>> =
+            catalog.systems.keys().map(|system| topics::commands(system).into()).collect();
         let reader = store.log.reader(&topics, &Start::Group(GROUP.into()))?;
         Ok(Pump { downstream, reader, store: store.clone() })
     }
@@ -99,7 +106,10 @@ impl Pump {
         if answers.is_empty() {
             return Ok(());
         }
-        let outgoing = answers.iter().map(|answer| feedback(&self.store, answer)).collect::<anyhow::Result<Vec<_>>>()?;
+        let outgoing = answers
+            .iter()
+            .map(|answer| feedback(&self.store.codec, answer))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         self.store.log.producer().send(&outgoing)?;
         let ids: Vec<_> = answers.iter().map(|answer| answer.feedback_id.clone()).collect();
         Ok(self.downstream.confirm(&ids)?)
@@ -107,7 +117,7 @@ impl Pump {
 }
 
 /// An answer as a record, as the contract for outsiders asks for it.
-pub fn feedback(store: &Store, answer: &Feedback) -> anyhow::Result<Outgoing> {
+pub fn feedback(codec: &Codec, answer: &Feedback) -> anyhow::Result<Outgoing> {
     let pairs = [
         (headers::CE_SPEC_VERSION, headers::SPEC_VERSION.to_owned()),
         (headers::CE_ID, answer.feedback_id.0.clone()),
@@ -120,7 +130,7 @@ pub fn feedback(store: &Store, answer: &Feedback) -> anyhow::Result<Outgoing> {
         topic: topics::FEEDBACK.into(),
         partition: None,
         key: Some(Bytes::from(answer.order_key.0.clone())),
-        value: Some(store.codec.encode(topics::FEEDBACK, answer)?.into()),
+        value: Some(codec.encode(topics::FEEDBACK, answer)?.into()),
         headers: pairs.map(|(name, value)| (Arc::from(name), Bytes::from(value))).into(),
         timestamp_ms: answer.at.0,
     })

@@ -21,7 +21,7 @@ use crate::settings::{Durability, Settings};
 
 pub mod catalog;
 mod downstream;
-pub use downstream::LEDGER_DIR;
+pub use downstream::{LEDGER_DIR, feedback};
 mod projecting;
 
 /// How long the parts may take to stop, once asked.
@@ -52,7 +52,7 @@ impl KeyValue for Meta {
 }
 
 /// Every topic, as the log wants it.
-fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
+pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
     let systems: Vec<String> = systems.into_iter().collect();
     let all = topics::all(systems.iter().map(String::as_str));
     let spec = |(name, topic): (String, &topics::Topic)| {
@@ -85,7 +85,14 @@ impl Store {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let topics = specs(settings.log.partitions, catalog.systems.keys().cloned());
-        let log = Embedded::open(&directory, topics, durability, clock.clone())?;
+        Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
+    }
+
+    /// On a log that is open already.
+    ///
+    /// # Errors
+    /// Its schema ids cannot be read.
+    pub fn on(log: Embedded, clock: Arc<dyn Clock>) -> anyhow::Result<Store> {
         let ids: Arc<dyn SchemaIds> = Arc::new(LocalIds::open(Meta(log.clone()))?);
         let codec = Arc::new(Codec::new(ids.clone()));
         let state = Arc::new(StateCodec::new(ids));
@@ -100,7 +107,9 @@ impl Store {
     pub fn append(&self, submission: &Submission, mut body: Vec<u8>) -> anyhow::Result<Receipt> {
         if submission.media_type.starts_with(schemas::headers::AVRO) {
             let requests = schemas::own::container::read(&body).map_err(|error| anyhow::anyhow!(error))?;
-            let [request] = requests.as_slice() else { bail!("{} requests, where one is expected", requests.len()) };
+            let [request] = requests.as_slice() else {
+                bail!("{} requests, where one is expected", requests.len())
+            };
             body = self.codec.encode(topics::ORDER_REQUESTS, request)?;
         }
         let placed = self.log.producer().send(&[request(submission, body, self.clock.now_ms())])?;
@@ -111,7 +120,8 @@ impl Store {
 
 /// A request as a record.
 pub fn request(submission: &Submission, body: Vec<u8>, now_ms: i64) -> Outgoing {
-    let mut headers = vec![(Arc::from(schemas::headers::CONTENT_TYPE), Bytes::from(submission.media_type.clone()))];
+    let mut headers =
+        vec![(Arc::from(schemas::headers::CONTENT_TYPE), Bytes::from(submission.media_type.clone()))];
     if let Some(id) = &submission.request_id {
         headers.push((Arc::from(schemas::headers::CE_ID), Bytes::from(id.clone())));
     }
@@ -142,8 +152,12 @@ impl Service {
         let catalog = catalog::load(&settings.catalog)?;
         let store = Arc::new(Store::open(settings, &catalog)?);
         catalog::publish(&store, &catalog)?;
-        let mut service =
-            Service { store, stop: StopSignal::new(), failed: Arc::new(AtomicBool::new(false)), threads: Vec::new() };
+        let mut service = Service {
+            store,
+            stop: StopSignal::new(),
+            failed: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+        };
         let line_settings = line_settings(settings);
         for group in &settings.subtopologies {
             for number in 0..group.workers {
@@ -157,7 +171,12 @@ impl Service {
         Ok(service)
     }
 
-    fn start_worker(&mut self, group: &topology::SubTopology, number: u32, settings: LineSettings) -> anyhow::Result<()> {
+    fn start_worker(
+        &mut self,
+        group: &topology::SubTopology,
+        number: u32,
+        settings: LineSettings,
+    ) -> anyhow::Result<()> {
         let name = format!("{}-{number}", group.name);
         let membership = Membership {
             group: group.name.as_str().into(),
@@ -202,7 +221,8 @@ impl Service {
             failed.store(true, Ordering::Release);
             stop.stop();
         };
-        let thread = std::thread::Builder::new().name(name.clone()).spawn(run).context("could not start a thread")?;
+        let thread =
+            std::thread::Builder::new().name(name.clone()).spawn(run).context("could not start a thread")?;
         self.threads.push((name, thread));
         Ok(())
     }
@@ -251,12 +271,14 @@ fn line_settings(settings: &Settings) -> LineSettings {
 /// # Errors
 /// Unreadable folder or file, by name; a folder without any such file.
 pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let entries = std::fs::read_dir(directory).with_context(|| format!("could not read \"{}\"", directory.display()))?;
+    let entries = std::fs::read_dir(directory)
+        .with_context(|| format!("could not read \"{}\"", directory.display()))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("could not read \"{}\"", directory.display()))?.path();
         if path.extension().is_some_and(|found| found == extension) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("could not read \"{}\"", path.display()))?;
             files.push((path.display().to_string(), text));
         }
     }

@@ -16,7 +16,9 @@ pub(super) fn scaled(document: &CatalogDocument, divisor: u32, ms_max: i64) -> C
     for task_type in document.task_types.values_mut() {
         let TaskType { expected_ms, warning_ms, breach_ms, grace_ms, retry, .. } = task_type;
         let RetryPolicy { backoff_ms_min, backoff_ms_max, window_ms, .. } = retry;
-        [expected_ms, warning_ms, breach_ms, grace_ms, backoff_ms_min, backoff_ms_max].into_iter().for_each(shorter);
+        [expected_ms, warning_ms, breach_ms, grace_ms, backoff_ms_min, backoff_ms_max]
+            .into_iter()
+            .for_each(shorter);
         // Not cut: retries need room beyond the longest wait for an answer.
         *window_ms = divided(*window_ms, divisor, 0);
     }

@@ -54,8 +54,19 @@ impl Machine for CaseState {
     const NAME: &'static str = "fallout case";
     const INITIAL: CaseState = Detected;
     const ALL: &'static [CaseState] = &[
-        Detected, Classified, Assigned, Diagnosing, RepairRequested, AwaitingApproval, AwaitingInformation, OnHold,
-        Repairing, Revalidating, Resolved, Reopened, ClosedTerminal,
+        Detected,
+        Classified,
+        Assigned,
+        Diagnosing,
+        RepairRequested,
+        AwaitingApproval,
+        AwaitingInformation,
+        OnHold,
+        Repairing,
+        Revalidating,
+        Resolved,
+        Reopened,
+        ClosedTerminal,
     ];
     #[rustfmt::skip]
     const TABLE: &'static [(CaseState, CaseTrigger, CaseState)] = &[
@@ -101,8 +112,8 @@ impl CaseState {
     pub fn is_open(self) -> bool {
         match self {
             Resolved | ClosedTerminal => false,
-            Detected | Classified | Assigned | Diagnosing | RepairRequested | AwaitingApproval | AwaitingInformation
-            | OnHold | Repairing | Revalidating | Reopened => true,
+            Detected | Classified | Assigned | Diagnosing | RepairRequested | AwaitingApproval
+            | AwaitingInformation | OnHold | Repairing | Revalidating | Reopened => true,
         }
     }
 }
@@ -136,8 +147,12 @@ impl Machine for HumanTaskState {
     const NAME: &'static str = "human task";
     const INITIAL: HumanTaskState = HumanTaskState::Created;
     const ALL: &'static [HumanTaskState] = &[
-        HumanTaskState::Created, HumanTaskState::Assigned, HumanTaskState::InProgress,
-        HumanTaskState::AwaitingVerification, HumanTaskState::Verified, HumanTaskState::Rejected,
+        HumanTaskState::Created,
+        HumanTaskState::Assigned,
+        HumanTaskState::InProgress,
+        HumanTaskState::AwaitingVerification,
+        HumanTaskState::Verified,
+        HumanTaskState::Rejected,
         HumanTaskState::Escalated,
     ];
     #[rustfmt::skip]

@@ -70,8 +70,22 @@ impl Machine for MutationState {
     const NAME: &'static str = "mutation";
     const INITIAL: MutationState = Requested;
     const ALL: &'static [MutationState] = &[
-        Requested, Classified, ApprovalPending, ConsentPending, Accepted, Queued, Planned, Applying, Applied, Rejected,
-        Stale, Skipped, Superseded, Terminating, Terminated, Failed,
+        Requested,
+        Classified,
+        ApprovalPending,
+        ConsentPending,
+        Accepted,
+        Queued,
+        Planned,
+        Applying,
+        Applied,
+        Rejected,
+        Stale,
+        Skipped,
+        Superseded,
+        Terminating,
+        Terminated,
+        Failed,
     ];
     #[rustfmt::skip]
     const TABLE: &'static [(MutationState, MutationTrigger, MutationState)] = &[

@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::fallout::{Classification, Detection, FalloutCase, Severity};
 use crate::order::{ItemState, ItemTrigger, Order, OrderState, OrderTrigger, Values};
-use crate::plan::{ExecutionMode, Failure, Plan, ServiceOrderState, ServiceOrderTrigger, TaskState, TaskTrigger};
+use crate::plan::{
+    ExecutionMode, Failure, Plan, ServiceOrderState, ServiceOrderTrigger, TaskState, TaskTrigger,
+};
 use crate::{
-    CaseId, CommandId, FeedbackId, ItemId, OrderKey, ProductId, Reason, RequestId, ServiceOrderId, TaskId, Timestamp,
+    CaseId, CommandId, FeedbackId, ItemId, OrderKey, ProductId, Reason, RequestId, ServiceOrderId, TaskId,
+    Timestamp,
 };
 
 /// Why and when something happened; part of every event.

@@ -53,8 +53,19 @@ impl Machine for OrderState {
     const NAME: &'static str = "order";
     const INITIAL: OrderState = Captured;
     const ALL: &'static [OrderState] = &[
-        Captured, Validated, Decomposed, Scheduled, InProgress, PartiallyCompleted, Completed, Rejected, Suspended,
-        Amending, Cancelling, Cancelled, Failed,
+        Captured,
+        Validated,
+        Decomposed,
+        Scheduled,
+        InProgress,
+        PartiallyCompleted,
+        Completed,
+        Rejected,
+        Suspended,
+        Amending,
+        Cancelling,
+        Cancelled,
+        Failed,
     ];
     #[rustfmt::skip]
     const TABLE: &'static [(OrderState, OrderTrigger, OrderState)] = &[
@@ -95,7 +106,8 @@ impl OrderState {
     /// Whether the order needs something done or awaited: the ones that the stuck-order scan watches.
     pub fn is_active(self) -> bool {
         match self {
-            Captured | Validated | Decomposed | Scheduled | InProgress | Suspended | Amending | Cancelling => true,
+            Captured | Validated | Decomposed | Scheduled | InProgress | Suspended | Amending
+            | Cancelling => true,
             PartiallyCompleted | Completed | Rejected | Cancelled | Failed => false,
         }
     }
@@ -149,7 +161,11 @@ impl Machine for ItemState {
     const NAME: &'static str = "order item";
     const INITIAL: ItemState = ItemState::Pending;
     const ALL: &'static [ItemState] = &[
-        ItemState::Pending, ItemState::InProgress, ItemState::Blocked, ItemState::Completed, ItemState::Failed,
+        ItemState::Pending,
+        ItemState::InProgress,
+        ItemState::Blocked,
+        ItemState::Completed,
+        ItemState::Failed,
         ItemState::Cancelled,
     ];
     #[rustfmt::skip]

@@ -61,8 +61,20 @@ impl Machine for TaskState {
     const NAME: &'static str = "task";
     const INITIAL: TaskState = NotStarted;
     const ALL: &'static [TaskState] = &[
-        NotStarted, Ready, Deferred, Dispatched, Accepted, WaitingCallback, Completed, FailedRetrying, FailedRepairable,
-        FailedTerminal, UnknownOutcome, Cancelled, Skipped, Undone,
+        NotStarted,
+        Ready,
+        Deferred,
+        Dispatched,
+        Accepted,
+        WaitingCallback,
+        Completed,
+        FailedRetrying,
+        FailedRepairable,
+        FailedTerminal,
+        UnknownOutcome,
+        Cancelled,
+        Skipped,
+        Undone,
     ];
     #[rustfmt::skip]
     const TABLE: &'static [(TaskState, TaskTrigger, TaskState)] = &[
@@ -136,8 +148,12 @@ impl TaskState {
     /// Whether an answer, a timer or a turn is awaited.
     pub fn is_active(self) -> bool {
         match self {
-            Ready | Deferred | Dispatched | Accepted | WaitingCallback | FailedRetrying | UnknownOutcome => true,
-            NotStarted | Completed | FailedRepairable | FailedTerminal | Cancelled | Skipped | Undone => false,
+            Ready | Deferred | Dispatched | Accepted | WaitingCallback | FailedRetrying | UnknownOutcome => {
+                true
+            }
+            NotStarted | Completed | FailedRepairable | FailedTerminal | Cancelled | Skipped | Undone => {
+                false
+            }
         }
     }
 
@@ -182,8 +198,12 @@ impl Machine for ServiceOrderState {
     const NAME: &'static str = "service order";
     const INITIAL: ServiceOrderState = ServiceOrderState::Acknowledged;
     const ALL: &'static [ServiceOrderState] = &[
-        ServiceOrderState::Acknowledged, ServiceOrderState::InProgress, ServiceOrderState::Held,
-        ServiceOrderState::Partial, ServiceOrderState::Completed, ServiceOrderState::Failed,
+        ServiceOrderState::Acknowledged,
+        ServiceOrderState::InProgress,
+        ServiceOrderState::Held,
+        ServiceOrderState::Partial,
+        ServiceOrderState::Completed,
+        ServiceOrderState::Failed,
         ServiceOrderState::Cancelled,
     ];
     #[rustfmt::skip]
@@ -235,13 +255,15 @@ mod tests {
         check(Accepted, FeedbackCompleted, "Completed");
         check(Completed, FeedbackAccepted, "task in state Completed refuses FeedbackAccepted");
         check(WaitingCallback, FeedbackAccepted, "task in state WaitingCallback refuses FeedbackAccepted");
-        let answers = [FeedbackAccepted, FeedbackInProgress, FeedbackPartial, FeedbackCompleted, FailureTransient];
+        let answers =
+            [FeedbackAccepted, FeedbackInProgress, FeedbackPartial, FeedbackCompleted, FailureTransient];
         assert!(answers.iter().all(|on| Completed.on(*on).is_err()));
     }
 
     #[test]
     fn an_unknown_outcome_is_never_sent_again_before_it_was_asked_for() {
-        let into_ready: Vec<_> = TaskState::TABLE.iter().filter(|row| row.0 == UnknownOutcome && row.2 == Ready).collect();
+        let into_ready: Vec<_> =
+            TaskState::TABLE.iter().filter(|row| row.0 == UnknownOutcome && row.2 == Ready).collect();
         assert_eq!(into_ready, [&(UnknownOutcome, ReconciledNotKnown, Ready)]);
     }
 }

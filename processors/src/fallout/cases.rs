@@ -77,6 +77,10 @@ impl Step<'_> {
         let owner_group = &blockage.owner_group_default;
         let no_rules = rules::FalloutRules::default();
         let table = self.catalog().map_or(&no_rules, |catalog| catalog.fallout());
+        // "Any other code of this system" is about what the system says, and our own words it never says.
+        let named = |rule: &rules::FalloutRule| rule.code != rules::ANY || rule.message_pattern.is_some();
+        let rule = table.rule(&failure.system, &failure.code, &failure.message);
+        let table = if blockage.own_code && !rule.is_some_and(named) { &no_rules } else { table };
         let mut filed = rules::classify(table, &failure.system, &failure.code, &failure.message, owner_group);
         if blockage.own_code && filed.normalized_code == rules::UNCLASSIFIED {
             filed.normalized_code = failure.code.clone();

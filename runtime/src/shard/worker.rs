@@ -149,6 +149,13 @@ impl<L: Log, H: Handler> Worker<L, H> {
         &self.handler
     }
 
+    /// When the next timer of the assigned partitions is due, at the earliest; None: none is set. For simulations, which
+    /// move the clock there.
+    pub fn next_due_ms(&mut self) -> Result<Option<i64>, Error> {
+        self.look_up_due()?;
+        Ok(self.partitions.values().copied().min().filter(|due_ms| *due_ms != i64::MAX))
+    }
+
     /// One round: settle what is ready, fire what is due, process what came, append. Waits at most `wait` for something
     /// to come, and not beyond the next timer. An error means that it cannot go on at all.
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, Error> {
@@ -288,17 +295,19 @@ impl<L: Log, H: Handler> Worker<L, H> {
     }
 
     fn due_partitions(&mut self) -> Result<Vec<u32>, Setback> {
-        let mut due = Vec::new();
+        self.look_up_due()?;
+        let due = self.partitions.iter().filter(|(_, next_due_ms)| **next_due_ms <= self.now_ms);
+        Ok(due.map(|(partition, _)| *partition).collect())
+    }
+
+    fn look_up_due(&mut self) -> Result<(), Error> {
         for (partition, next_due_ms) in &mut self.partitions {
             if *next_due_ms == DUE_UNKNOWN {
                 let first = self.timers.due(&mut self.log, *partition, i64::MAX, 1)?;
                 *next_due_ms = first.first().map_or(i64::MAX, |timer| timer.due_ms);
             }
-            if *next_due_ms <= self.now_ms {
-                due.push(*partition);
-            }
         }
-        Ok(due)
+        Ok(())
     }
 
     fn fire(&mut self, timer: &DueTimer) -> Result<bool, Setback> {

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::contracts::Contract;
 use crate::own::OrderRequest;
-use domain::catalog::CatalogPublished;
 use crate::registry::{LocalIds, subject};
 use crate::testing;
+use domain::catalog::CatalogPublished;
 
 fn codec() -> Codec {
     Codec::new(Arc::new(LocalIds::in_memory()))

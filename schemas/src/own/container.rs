@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_what_is_damaged_is_refused() {
-        let request = OrderRequest { requester: "TMF".into(), reference: "7".into(), ..OrderRequest::default() };
+        let request =
+            OrderRequest { requester: "TMF".into(), reference: "7".into(), ..OrderRequest::default() };
         let file = write(&[request.clone(), request.clone()]).unwrap();
         assert_eq!(read(&file).unwrap(), [request.clone(), request]);
         for cut in [0, 3, file.len() / 2, file.len() - 1] {

@@ -39,7 +39,8 @@ impl Run<'_> {
     fn translated(&self, bytes: &[u8], media_type: Option<&str>) -> Result<Translated, HandlerError> {
         if media_type.is_some_and(|media_type| media_type.starts_with(headers::AVRO)) {
             let decoded = self.line.codec.decode(bytes);
-            let request: own::OrderRequest = decoded.map_err(|e| unreadable("request could not be read", &e))?;
+            let request: own::OrderRequest =
+                decoded.map_err(|e| unreadable("request could not be read", &e))?;
             return own::translate(&request, bytes).map_err(|error| dead_letter(error.to_string()));
         }
         tmf::translate(bytes, media_type).map_err(|error| dead_letter(error.to_string()))

@@ -4,7 +4,9 @@ use domain::catalog::Catalog;
 use domain::command::Feedback;
 use domain::order::event::{OrderEvent, OrderSignal};
 use processors::capture::CATALOG_VERSION_NONE;
-use processors::{Arrival, Timer, decomposition, downstream, fallout, orchestration, stuck_orders, validation};
+use processors::{
+    Arrival, Timer, decomposition, downstream, fallout, orchestration, stuck_orders, validation,
+};
 use runtime::{HandlerError, Record};
 
 use super::states::FalloutCells;
@@ -14,7 +16,12 @@ use crate::shell::ShellCells;
 
 impl Run<'_> {
     /// One processor hears one event. Its `now` is the time that the event was decided at.
-    pub(super) fn hear(&mut self, listener: Processor, event: &OrderEvent, id: &str) -> Result<(), HandlerError> {
+    pub(super) fn hear(
+        &mut self,
+        listener: Processor,
+        event: &OrderEvent,
+        id: &str,
+    ) -> Result<(), HandlerError> {
         let arrival = self.arrival(listener, id, event.at());
         let key = event.order_key();
         match listener {
@@ -83,10 +90,18 @@ impl Run<'_> {
         if record.key.as_deref() == Some(key.as_str().as_bytes()) {
             return Ok(());
         }
-        Err(dead_letter(format!("the record's key is not the order key \"{key}\" that it names; send it under that key")))
+        Err(dead_letter(format!(
+            "the record's key is not the order key \"{key}\" that it names; send it under that key"
+        )))
     }
 
-    pub(super) fn timer(&mut self, processor: Processor, key: &str, name: &str, id: &str) -> Result<(), HandlerError> {
+    pub(super) fn timer(
+        &mut self,
+        processor: Processor,
+        key: &str,
+        name: &str,
+        id: &str,
+    ) -> Result<(), HandlerError> {
         let arrival = self.arrival(processor, id, self.shell.now());
         let order_key = OrderKey::from(key);
         match processor {
@@ -102,7 +117,12 @@ impl Run<'_> {
         }
     }
 
-    fn validate(&mut self, key: &OrderKey, event: validation::Event<'_>, arrival: &Arrival) -> Result<(), HandlerError> {
+    fn validate(
+        &mut self,
+        key: &OrderKey,
+        event: validation::Event<'_>,
+        arrival: &Arrival,
+    ) -> Result<(), HandlerError> {
         let processor = Processor::Validation;
         let state: Option<validation::State> = self.load(processor, key.as_str())?;
         let line = self.line;
@@ -117,7 +137,12 @@ impl Run<'_> {
         self.timers(processor, key.as_str(), decision.timers)
     }
 
-    fn fall_out(&mut self, key: &OrderKey, event: &OrderEvent, arrival: &Arrival) -> Result<(), HandlerError> {
+    fn fall_out(
+        &mut self,
+        key: &OrderKey,
+        event: &OrderEvent,
+        arrival: &Arrival,
+    ) -> Result<(), HandlerError> {
         let processor = Processor::Fallout;
         let line = self.line;
         let codec = FalloutCells(&line.state);
@@ -127,7 +152,12 @@ impl Run<'_> {
         events.into_iter().try_for_each(|event| self.event(processor, event))
     }
 
-    fn scan(&mut self, key: &OrderKey, event: stuck_orders::Event<'_>, arrival: &Arrival) -> Result<(), HandlerError> {
+    fn scan(
+        &mut self,
+        key: &OrderKey,
+        event: stuck_orders::Event<'_>,
+        arrival: &Arrival,
+    ) -> Result<(), HandlerError> {
         let processor = Processor::StuckOrders;
         let state = self.load(processor, key.as_str())?;
         let decision = stuck_orders::handle(key, state, event, &self.line.settings.stuck_orders, arrival);
@@ -138,7 +168,12 @@ impl Run<'_> {
         self.timers(processor, key.as_str(), decision.timers)
     }
 
-    pub(super) fn timers(&mut self, processor: Processor, key: &str, timers: Vec<Timer>) -> Result<(), HandlerError> {
+    pub(super) fn timers(
+        &mut self,
+        processor: Processor,
+        key: &str,
+        timers: Vec<Timer>,
+    ) -> Result<(), HandlerError> {
         for timer in timers {
             match timer {
                 Timer::Set { name, due } => self.shell.set_timer(processor, key.as_bytes(), &name, due)?,

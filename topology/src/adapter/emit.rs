@@ -43,8 +43,13 @@ impl<'a> Emitter<'a> {
         processor: Processor,
         event: &OrderEvent,
     ) -> Result<String, HandlerError> {
-        debug_assert_eq!(OrderEvent::writer_of(event.name()), Some(processor.name()), "one writer per record type");
-        let body = self.codec.encode_event(event).map_err(|e| unreadable("event could not be written", &e))?;
+        debug_assert_eq!(
+            OrderEvent::writer_of(event.name()),
+            Some(processor.name()),
+            "one writer per record type"
+        );
+        let body =
+            self.codec.encode_event(event).map_err(|e| unreadable("event could not be written", &e))?;
         let cause = event.cause();
         let envelope = Envelope {
             topic: topics::ORDER_EVENTS,

@@ -17,7 +17,8 @@ impl Run<'_> {
     pub(super) fn product_request(&mut self, record: &Record) -> Result<(), HandlerError> {
         let processor = Processor::Inventory;
         let decoded = self.line.codec.decode(value(record)?);
-        let request: ProductRequest = decoded.map_err(|e| unreadable("product request could not be read", &e))?;
+        let request: ProductRequest =
+            decoded.map_err(|e| unreadable("product request could not be read", &e))?;
         let id = header(record, schemas::headers::CE_ID).unwrap_or_else(|| place(record));
         let key: &ProductId = &request.product_id;
         let arrival = self.arrival(processor, &id, self.shell.now());
@@ -25,7 +26,8 @@ impl Run<'_> {
         let decision = inventory::handle(key, state, &request, &arrival);
         self.keep(processor, key.as_str(), decision.state.as_ref())?;
         for output in decision.outputs {
-            let to = |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor };
+            let to =
+                |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor };
             match output {
                 inventory::Output::Changed(changed) => {
                     self.emitter.record(self.shell, &to(topics::PRODUCT_EVENTS, key.as_str()), &*changed)?;
@@ -44,7 +46,8 @@ impl Run<'_> {
 
     pub(super) fn observation(&mut self, record: &Record) -> Result<(), HandlerError> {
         let decoded = self.line.codec.decode(value(record)?);
-        let observed: DownstreamObserved = decoded.map_err(|e| unreadable("observation could not be read", &e))?;
+        let observed: DownstreamObserved =
+            decoded.map_err(|e| unreadable("observation could not be read", &e))?;
         let id = header(record, schemas::headers::CE_ID).unwrap_or_else(|| place(record));
         let arrival = self.arrival(Processor::Downstream, &id, self.shell.now());
         self.watch_system(&observed.system, downstream::Event::Observed(&observed), &arrival)
@@ -69,7 +72,8 @@ impl Run<'_> {
         let (outputs, timers) = downstream::handle(system, &mut cells, event, policy, arrival);
         cells.finish()?;
         for output in outputs {
-            let to = |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor };
+            let to =
+                |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor };
             match output {
                 downstream::Output::Health(health) => {
                     self.emitter.record(self.shell, &to(topics::DOWNSTREAM_HEALTH, system), &health)?;

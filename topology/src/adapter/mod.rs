@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::Timestamp;
 use domain::catalog::{Catalogs, published::CatalogPublished};
 use domain::downstream::DownstreamHealth;
 use domain::order::event::OrderEvent;
-use domain::Timestamp;
 use processors::Arrival;
 use runtime::{DueTimer, Handler, HandlerError, Record, Step};
 use schemas::codec::{Codec, StateCodec};
@@ -75,7 +75,12 @@ fn dead_letter(reason: impl Into<String>) -> HandlerError {
 }
 
 impl Line {
-    pub fn new(group: SubTopology, codec: Arc<Codec>, state: Arc<StateCodec>, settings: LineSettings) -> Line {
+    pub fn new(
+        group: SubTopology,
+        codec: Arc<Codec>,
+        state: Arc<StateCodec>,
+        settings: LineSettings,
+    ) -> Line {
         Line { group, codec, state, settings, catalogs: Catalogs::default(), health: BTreeMap::new() }
     }
 
@@ -83,12 +88,16 @@ impl Line {
     pub fn take_broadcast(&mut self, record: &Record) {
         let Some(value) = record.value.as_deref() else { return };
         let taken = match record.topic.as_ref() {
-            topics::CATALOG => self.codec.decode::<CatalogPublished>(value).map_err(|e| e.to_string()).and_then(|published| {
-                self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string())
-            }),
-            topics::DOWNSTREAM_HEALTH => self.codec.decode::<DownstreamHealth>(value).map_err(|e| e.to_string()).map(|health| {
-                self.health.insert(health.system.clone(), health);
-            }),
+            topics::CATALOG => {
+                self.codec.decode::<CatalogPublished>(value).map_err(|e| e.to_string()).and_then(
+                    |published| self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string()),
+                )
+            }
+            topics::DOWNSTREAM_HEALTH => {
+                self.codec.decode::<DownstreamHealth>(value).map_err(|e| e.to_string()).map(|health| {
+                    self.health.insert(health.system.clone(), health);
+                })
+            }
             other => Err(format!("topic \"{other}\" is not a broadcast topic")),
         };
         if let Err(error) = taken {
@@ -120,7 +129,10 @@ impl Line {
     /// As [`Line::take_record`].
     pub fn take_timer(&mut self, shell: &mut dyn Shell, timer: &DueTimer) -> Result<(), HandlerError> {
         let Some(processor) = Processor::from_name(&timer.processor) else {
-            return Err(dead_letter(format!("timer of processor \"{}\", which does not exist", timer.processor)));
+            return Err(dead_letter(format!(
+                "timer of processor \"{}\", which does not exist",
+                timer.processor
+            )));
         };
         let key = text_key(Some(&timer.key))?;
         let id = format!("timer/{}/{}/{}", timer.processor, timer.name, timer.due_ms);
@@ -181,11 +193,13 @@ impl Run<'_> {
     /// An event that a processor of another group wrote. Those of our own were heard when they were written.
     fn event_from_log(&mut self, record: &Record) -> Result<(), HandlerError> {
         let value = value(record)?;
-        let name = self.line.codec.record_name(value).map_err(|e| unreadable("event could not be read", &e))?;
+        let name =
+            self.line.codec.record_name(value).map_err(|e| unreadable("event could not be read", &e))?;
         if self.line.group.writes(name) || self.line.group.listeners(name).next().is_none() {
             return Ok(());
         }
-        let event = self.line.codec.decode_event(value).map_err(|e| unreadable("event could not be read", &e))?;
+        let event =
+            self.line.codec.decode_event(value).map_err(|e| unreadable("event could not be read", &e))?;
         let id = header(record, headers::CE_ID).unwrap_or_else(|| place(record));
         self.heard.push_back((event, id));
         Ok(())

@@ -7,22 +7,29 @@ use processors::orchestration::{self, Event, Output, World};
 use runtime::HandlerError;
 use schemas::topics;
 
+use super::Run;
 use super::emit::Envelope;
 use super::states::OrchestrationCells;
-use super::Run;
 use crate::graph::Processor;
 use crate::shell::ShellCells;
 
 const ORCHESTRATION: Processor = Processor::Orchestration;
 
 impl Run<'_> {
-    pub(super) fn orchestrate(&mut self, key: &OrderKey, event: Event, arrival: &Arrival) -> Result<(), HandlerError> {
+    pub(super) fn orchestrate(
+        &mut self,
+        key: &OrderKey,
+        event: Event,
+        arrival: &Arrival,
+    ) -> Result<(), HandlerError> {
         let line = self.line;
         let codec = OrchestrationCells(&line.state);
         let mut cells = ShellCells::new(self.shell, ORCHESTRATION, key.as_str().as_bytes(), &codec);
         let version = match &event {
             Event::Decomposed(decomposed) => Some(pinned_by(decomposed)),
-            Event::Feedback(_) | Event::Signal(_) | Event::Timer { .. } => orchestration::pinned_version(&cells),
+            Event::Feedback(_) | Event::Signal(_) | Event::Timer { .. } => {
+                orchestration::pinned_version(&cells)
+            }
         };
         let catalog = version.as_ref().and_then(|version| line.catalogs.get(version));
         if let (Some(version), None) = (&version, catalog) {
@@ -34,14 +41,29 @@ impl Run<'_> {
         outputs.into_iter().try_for_each(|output| self.orchestrated(key, output, arrival))
     }
 
-    fn orchestrated(&mut self, key: &OrderKey, output: Output, arrival: &Arrival) -> Result<(), HandlerError> {
+    fn orchestrated(
+        &mut self,
+        key: &OrderKey,
+        output: Output,
+        arrival: &Arrival,
+    ) -> Result<(), HandlerError> {
         let key_bytes = key.as_str().as_bytes();
-        let to = |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor: ORCHESTRATION };
+        let to = |topic, key| Envelope {
+            topic,
+            key,
+            causation_id: &arrival.id,
+            at: arrival.now,
+            processor: ORCHESTRATION,
+        };
         match output {
             Output::Event(event) => return self.event(ORCHESTRATION, event),
             Output::Command(command) => return self.command(ORCHESTRATION, &command, arrival),
             Output::Signal(signal) => {
-                self.emitter.record(self.shell, &to(topics::ORDER_SIGNALS, signal.order_key.as_str()), &*signal)?;
+                self.emitter.record(
+                    self.shell,
+                    &to(topics::ORDER_SIGNALS, signal.order_key.as_str()),
+                    &*signal,
+                )?;
             }
             Output::Product(request) => {
                 let envelope = to(topics::PRODUCT_REQUESTS, request.product_id.as_str());

@@ -28,7 +28,11 @@ fn record_of(processor: Processor) -> &'static str {
 
 impl Run<'_> {
     /// The one record of this key.
-    pub(super) fn load<S: DeserializeOwned>(&mut self, processor: Processor, key: &str) -> Result<Option<S>, HandlerError> {
+    pub(super) fn load<S: DeserializeOwned>(
+        &mut self,
+        processor: Processor,
+        key: &str,
+    ) -> Result<Option<S>, HandlerError> {
         let Some(bytes) = self.shell.get(processor, key.as_bytes(), STATE_CELL)? else { return Ok(None) };
         let name = record_of(processor);
         let decoded = self.line.state.decode_state(name, &bytes);
