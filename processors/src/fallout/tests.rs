@@ -226,3 +226,24 @@ fn a_case_under_repair_is_not_resolved_by_the_way() {
     let done = task_to(2, "a", Completed, FeedbackCompleted, None);
     assert_eq!(handle(&key(), &mut cells, &done, &catalogs, &arrival(2)), []);
 }
+
+#[test]
+fn a_rule_for_every_code_of_a_system_is_not_about_our_own_words() {
+    let published = catalogs();
+    let mut document: serde_json::Value =
+        serde_json::from_str(&published.latest().unwrap().to_json()).unwrap();
+    let mut rule = document["falloutRules"][0].clone();
+    (rule["code"], rule["normalizedCode"]) = ("*".into(), "ANY_REFUSAL".into());
+    document["falloutRules"].as_array_mut().unwrap().push(rule);
+    let catalog = domain::catalog::Catalog::from_json(&document.to_string()).unwrap();
+    let mut catalogs = Catalogs::default();
+    catalogs.take(&domain::catalog::CatalogPublished::of(&catalog, Timestamp(0))).unwrap();
+    let filed_as = |event: OrderEvent| {
+        let mut cells = MemoryCells::default();
+        handle(&key(), &mut cells, &validated(0, 4), &catalogs, &arrival(0));
+        let events = handle(&key(), &mut cells, &event, &catalogs, &arrival(1));
+        first_case(&events).case.classification.normalized_code.clone()
+    };
+    assert_eq!(filed_as(task_to(1, "a", FailedRepairable, FailureRepairable, Some("NEVER_SEEN"))), "ANY_REFUSAL");
+    assert_eq!(filed_as(task_to(1, "a", UnknownOutcome, DeadlinePassed, None)), "MISSING_CALLBACK");
+}
