@@ -82,8 +82,8 @@ fn a_scenario_that_says_something_untrue_is_found_out() {
     twist(&|it| it.then.order[0].cases = Some(Vec::new()));
     twist(&|it| it.then.order[0].carried[0].output = Some("gatewayAddress".to_owned()));
     twist(&|it| it.then.dead_letters = 1);
-    twist(&|it| it.never[0].states.push("completed".to_owned()));
-    twist(&|it| it.never[0].commands.push("activateFiber".to_owned()));
+    twist(&|it| it.never[1].states.push("completed".to_owned()));
+    twist(&|it| it.never[1].commands.push("activateFiber".to_owned()));
     twist(&|it| {
         drop(it.answers.insert("activateFiber".to_owned(), vec!["failed:ADDRESS_REJECTED".to_owned()]))
     });

@@ -198,7 +198,9 @@ impl Service {
     }
 
     fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {
-        let scenario = downstream::scenario(&settings.downstream.scenario)?;
+        let mut scenario = downstream::scenario(&settings.downstream.scenario)?;
+        // Whatever the catalog says a completion reports, the simulated system reports; else later tasks would miss it.
+        scenario.cover(catalog.task_types.values());
         let pump = downstream::Pump::open(&settings.node.data_dir, scenario, &self.store, catalog)?;
         self.spawn("downstream".to_owned(), move |stop| pump.run(stop))
     }

@@ -244,6 +244,9 @@ fn a_rule_for_every_code_of_a_system_is_not_about_our_own_words() {
         let events = handle(&key(), &mut cells, &event, &catalogs, &arrival(1));
         first_case(&events).case.classification.normalized_code.clone()
     };
-    assert_eq!(filed_as(task_to(1, "a", FailedRepairable, FailureRepairable, Some("NEVER_SEEN"))), "ANY_REFUSAL");
+    assert_eq!(
+        filed_as(task_to(1, "a", FailedRepairable, FailureRepairable, Some("NEVER_SEEN"))),
+        "ANY_REFUSAL"
+    );
     assert_eq!(filed_as(task_to(1, "a", UnknownOutcome, DeadlinePassed, None)), "MISSING_CALLBACK");
 }
