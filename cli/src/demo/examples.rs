@@ -7,6 +7,8 @@ use connectors::upstream::{Example, ExpectedEffects, ExpectedOrder, Outcome};
 use domain::{OrderKey, ReasonCode};
 use serde::Deserialize;
 
+/// How the story of an official payload begins.
+pub const STORY: &str = "official example";
 /// Beside the payloads: by file name, what must come of it.
 const EXPECTED_FILE: &str = "expected.toml";
 
@@ -53,7 +55,7 @@ pub fn read(directory: &Path) -> anyhow::Result<Vec<Example>> {
         };
         let expected_order = stated.order_key.map(|key| {
             let order = ExpectedOrder {
-                story: format!("official example {name}"),
+                story: format!("{STORY} {name}"),
                 outcome: Outcome::Rejected { codes: stated.rejected_with },
                 effects: ExpectedEffects::Stated(BTreeMap::new()),
                 revisions_refused: 0,

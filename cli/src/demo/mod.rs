@@ -87,7 +87,9 @@ pub fn demo(mut settings: Settings, arguments: &Arguments) -> anyhow::Result<Exi
     let findings = runtime.block_on(judge::judge(&settings, &oracle, dead_letters))?;
     let figures = judged?;
     report::print(&figures, &oracle, dead_letters);
-    let code = verdict(&figures, &findings);
+    let official =
+        oracle.orders().filter(|(_, expected)| expected.story.starts_with(examples::STORY)).count();
+    let code = verdict(&figures, &findings, official as u64);
     if let Some(directory) = kept {
         finish(directory, code == ExitCode::SUCCESS);
     }
@@ -150,14 +152,12 @@ fn write_scenario(settings: &mut Settings, generator: &Generator, seed: u64) -> 
     Ok(())
 }
 
-fn verdict(figures: &report::Figures, findings: &[String]) -> ExitCode {
-    let completed = figures.completed();
-    let enough = completed * 100 >= figures.orders() * COMPLETED_PERCENT_MIN;
+/// `official`: how many orders are of the official payloads, all of which must be refused.
+fn verdict(figures: &report::Figures, findings: &[String], official: u64) -> ExitCode {
+    let (completed, generated) = (figures.completed(), figures.orders().saturating_sub(official));
+    let enough = completed * 100 >= generated * COMPLETED_PERCENT_MIN;
     if !enough {
-        println!(
-            "only {completed} of {} orders completed; at least {COMPLETED_PERCENT_MIN} % must",
-            figures.orders()
-        );
+        println!("only {completed} of {generated} orders completed; at least {COMPLETED_PERCENT_MIN} % must");
     }
     for finding in findings.iter().take(judge::FINDINGS_SHOWN_MAX) {
         println!("wrong: {finding}");
