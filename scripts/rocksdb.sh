@@ -62,12 +62,16 @@ printf '#include "%s/build_version.cc"\n' "$source_dir" >"$work/unit_version.cc"
 # A unit whose files do not go together is compiled file by file instead: slower, never wrong.
 compile() {
     local unit=$1 object=${1%.cc}.o n=0 line
-    if "$compiler" "${flags[@]}" -c "$unit" -o "$object" 2>"$object.err"; then return 0; fi
+    if "$compiler" "${flags[@]}" -c "$unit" -o "$object" 2>"$object.err"; then
+        touch "$unit.done"
+        return 0
+    fi
     while read -r line; do
         n=$((n + 1))
         printf '%s\n' "$line" >"${unit%.cc}.part$n.cxx"
-        "$compiler" -x c++ "${flags[@]}" -c "${unit%.cc}.part$n.cxx" -o "${unit%.cc}.part$n.o"
+        "$compiler" -x c++ "${flags[@]}" -c "${unit%.cc}.part$n.cxx" -o "${unit%.cc}.part$n.o" || return 1
     done <"$unit"
+    touch "$unit.done"
 }
 running=0
 jobs_max=$(nproc)
@@ -80,6 +84,10 @@ for unit in "$work"/unit_*.cc; do
     fi
 done
 wait
+# A job in the background fails silently, and an archive with a hole would be kept for ever.
+for unit in "$work"/unit_*.cc; do
+    [ -f "$unit.done" ] || { say "could not compile $(basename "$unit"); see the compiler's messages above"; exit 1; }
+done
 parts=$(find "$work" -name 'unit_*.part1.o' | wc -l)
 ar crs "$work/librocksdb.a" "$work"/unit_*.o
 # No pipe into grep -q: it closes early, and the archive's own listing would then count as failed.
