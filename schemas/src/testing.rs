@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::codec::plain;
 use crate::contracts::{self, Contract};
 
 /// So many different samples show every symbol of every enum; the longest has fewer.
@@ -43,6 +44,7 @@ pub fn check_type<T: Serialize + DeserializeOwned + PartialEq + Debug>(contract:
             .read_deser(&mut bytes.as_slice())
             .unwrap_or_else(|e| panic!("{name} could not be read: {e}"));
         assert_eq!(read, typed, "{name}");
+        check_plain(contract, &typed);
         if round == 4 {
             let mut places = Vec::new();
             enum_places(contract.schema, &names, String::new(), &mut places);
@@ -52,6 +54,18 @@ pub fn check_type<T: Serialize + DeserializeOwned + PartialEq + Debug>(contract:
             }
         }
     }
+}
+
+/// The quick way of writing and reading says the same as the library that walks the schema.
+fn check_plain<T: Serialize + DeserializeOwned + PartialEq + Debug>(contract: &Contract, typed: &T) {
+    let name = &contract.name;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    plain::write(&mut ours, typed).unwrap_or_else(|e| panic!("{name} could not be written: {e}"));
+    let read: Result<T, _> = contract.reader.read_deser(&mut ours.as_slice());
+    assert_eq!(read.unwrap_or_else(|e| panic!("{name}: its fields are in another sequence: {e}")), *typed);
+    contract.writer.write_ser(&mut theirs, typed).expect("written before");
+    let read: Result<T, _> = plain::read(&mut theirs.as_slice());
+    assert_eq!(read.unwrap_or_else(|e| panic!("{name} could not be read: {e}")), *typed);
 }
 
 /// A value that the contract allows, as JSON: `round` chooses symbols, lengths of lists, and whether optional fields are there.

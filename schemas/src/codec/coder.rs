@@ -8,7 +8,7 @@ use domain::limits::RECORD_BYTES_MAX;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Error, frame};
+use super::{Error, frame, plain};
 use crate::contracts::{self, Contract};
 use crate::registry::{self, SchemaIds};
 
@@ -68,7 +68,7 @@ impl Coder {
         let contract =
             *self.contracts.get(name).ok_or_else(|| Error::StateUnknown { name: name.to_owned() })?;
         let mut framed = frame::begin(self.id_of(topic, contract)?);
-        let outcome = contract.writer.write_ser(&mut framed, value);
+        let outcome = plain::write(&mut framed, value);
         outcome.map_err(|e| Error::Unwritable { name: name.to_owned(), why: shortened(&e) })?;
         if framed.len() > RECORD_BYTES_MAX {
             return Err(Error::TooLarge { bytes: framed.len() });
@@ -83,12 +83,13 @@ impl Coder {
             return Err(Error::RecordOther { expected: name.to_owned(), found: found.clone() });
         }
         let value = match written {
-            Written::Same(contract) => contract.reader.read_deser(&mut body),
+            Written::Same(_) => plain::read(&mut body).map_err(|e| shortened(&e)),
             Written::Otherwise(_, reader) => {
-                reader.read_value(&mut body).and_then(|value| apache_avro::from_value(&value))
+                let resolved = reader.read_value(&mut body).and_then(|value| apache_avro::from_value(&value));
+                resolved.map_err(|e| shortened(&e))
             }
         };
-        let value = value.map_err(|e| Error::Malformed { name: name.to_owned(), why: shortened(&e) })?;
+        let value = value.map_err(|why| Error::Malformed { name: name.to_owned(), why })?;
         match body.len() {
             0 => Ok(value),
             left => Err(Error::TrailingBytes { name: name.to_owned(), left }),
@@ -151,7 +152,7 @@ impl Coder {
     }
 }
 
-fn shortened(error: &apache_avro::Error) -> String {
+fn shortened(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     if text.len() > WHY_BYTES_MAX {
         text.truncate(text.floor_char_boundary(WHY_BYTES_MAX));

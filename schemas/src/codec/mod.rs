@@ -13,6 +13,7 @@ use crate::{contracts, topics};
 
 mod coder;
 pub mod frame;
+pub(crate) mod plain;
 mod records;
 mod state;
 

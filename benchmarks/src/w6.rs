@@ -1,0 +1,262 @@
+//! W6, closed loop: one order is six tasks one after the other, each command answered by a downstream outside the engine;
+//! as soon as an order ends the next is sent. Beside it, in the same run, what log and disk alone allow: the same number
+//! of durable hops with nothing decided in between.
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use cli::service::{Service, Store};
+use domain::order::OrderState;
+use domain::order::event::OrderStateChanged;
+use hdrhistogram::Histogram;
+use runtime::log::Limits;
+use runtime::log::embedded::{Producer, Start};
+use runtime::{Outgoing, Record, StopSignal};
+use schemas::topics;
+use serde::Serialize;
+
+use crate::{process, world};
+
+const BATCH: Limits = Limits { records_max: 4_000, bytes_max: 16 << 20 };
+const IDLE_WAIT: Duration = Duration::from_millis(50);
+const WARM_UP: Duration = Duration::from_secs(2);
+/// No order at all for so long: something is broken.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Commands and answers of one order.
+const HOPS: u32 = 12;
+const BARE_RECORD_BYTES: usize = 400;
+const MICROS_MAX: u64 = 600_000_000;
+const SYSTEM: &str = "provisioning";
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Point {
+    pub in_flight: usize,
+    pub fsync: bool,
+    pub orders: u64,
+    pub orders_per_s: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    /// CPU of everything in the process: engine, projection, load and downstream.
+    pub cpu_ms_per_order: f64,
+    /// The same by thread, the most first.
+    pub cpu_ms_per_order_by_thread: Vec<(String, f64)>,
+    /// Bytes of log and store per order on the disk, at the end of the run.
+    pub disk_bytes_per_order: f64,
+    pub events_per_order: f64,
+    pub projection_lag_records: u64,
+    /// Orders/s of as many durable hops with nothing decided in between, and what fraction of that the product reached.
+    pub bare_orders_per_s: f64,
+    pub of_bare: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    pub in_flight: usize,
+    pub fsync: bool,
+    pub measured: Duration,
+}
+
+/// # Errors
+/// The service does not start, stops, or is silent.
+pub fn measure(load: Load) -> anyhow::Result<Point> {
+    let bare = bare(load)?;
+    let directory = tempfile::tempdir()?;
+    let settings = world::settings(directory.path(), load.fsync);
+    let service = Service::start(&settings)?;
+    let downstream = world::Downstream::start(&service.store, &[SYSTEM])?;
+    let mut run = Run::start(&service, load)?;
+    run.until(&service, Instant::now() + WARM_UP)?;
+    let (before, ended_before, started) =
+        (process::cpu_ms_by_thread(std::process::id())?, run.ended, Instant::now());
+    let events_before = events(&service.store)?;
+    run.times_us.reset();
+    run.until(&service, started + load.measured)?;
+    let elapsed_s = started.elapsed().as_secs_f64();
+    let spent = process::spent(&before, &process::cpu_ms_by_thread(std::process::id())?);
+    let orders = run.ended - ended_before;
+    let events = events(&service.store)? - events_before;
+    let lag = lag(&service.store, &settings)?;
+    let all = run.ended + load.in_flight as u64;
+    downstream.stop()?;
+    service.stop()?;
+    let disk_bytes = process::directory_bytes(&directory.path().join("log"))?;
+    let per_order = |ms: f64| ms / orders.max(1) as f64;
+    Ok(Point {
+        in_flight: load.in_flight,
+        fsync: load.fsync,
+        orders,
+        orders_per_s: orders as f64 / elapsed_s,
+        p50_ms: run.times_us.value_at_quantile(0.50) as f64 / 1e3,
+        p99_ms: run.times_us.value_at_quantile(0.99) as f64 / 1e3,
+        cpu_ms_per_order: per_order(spent.iter().map(|(_, ms)| ms).sum()),
+        cpu_ms_per_order_by_thread: spent.into_iter().map(|(name, ms)| (name, per_order(ms))).collect(),
+        disk_bytes_per_order: disk_bytes as f64 / all as f64,
+        events_per_order: events as f64 / orders.max(1) as f64,
+        projection_lag_records: lag,
+        bare_orders_per_s: bare,
+        of_bare: orders as f64 / elapsed_s / bare,
+    })
+}
+
+fn events(store: &Store) -> anyhow::Result<i64> {
+    Ok(store.log.end_offsets(topics::ORDER_EVENTS)?.iter().sum())
+}
+
+/// How far the projection is behind.
+fn lag(store: &Store, settings: &cli::settings::Settings) -> anyhow::Result<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let positions = runtime.block_on(async {
+        let projection = projection::Projection::open(&settings.projection_url()).await?;
+        let positions = projection.positions().await;
+        projection.close().await;
+        anyhow::Ok(positions?)
+    })?;
+    let done: i64 =
+        positions.iter().filter(|((topic, _), _)| topic == topics::ORDER_EVENTS).map(|(_, next)| next).sum();
+    Ok((events(store)? - done).max(0).unsigned_abs())
+}
+
+/// A closed loop: whoever ends makes room for the next.
+struct Run<'a> {
+    requests: Box<dyn Iterator<Item = Outgoing> + 'a>,
+    producer: Producer,
+    reader: runtime::log::embedded::Reader,
+    store: Arc<Store>,
+    sent: HashMap<Bytes, Instant>,
+    ended: u64,
+    times_us: Histogram<u64>,
+    moved: Instant,
+}
+
+impl Run<'_> {
+    fn start(service: &Service, load: Load) -> anyhow::Result<Run<'static>> {
+        let store = service.store.clone();
+        let now_ms = store.clock.now_ms();
+        // Lives as long as the measurement, which is as long as the process.
+        let generator = Box::leak(Box::new(world::w6_orders(1, now_ms)?));
+        let reader = store.log.reader(&[topics::ORDER_EVENTS.into()], &Start::End)?;
+        let mut run = Run {
+            requests: Box::new(world::requests(generator, now_ms)),
+            producer: store.log.producer(),
+            reader,
+            store,
+            sent: HashMap::new(),
+            ended: 0,
+            times_us: Histogram::new_with_bounds(1, MICROS_MAX, 3)?,
+            moved: Instant::now(),
+        };
+        run.send(load.in_flight)?;
+        Ok(run)
+    }
+
+    fn send(&mut self, orders: usize) -> anyhow::Result<()> {
+        let records: Vec<Outgoing> = self.requests.by_ref().take(orders).collect();
+        let now = Instant::now();
+        self.sent.extend(records.iter().filter_map(|record| Some((record.key.clone()?, now))));
+        drop(self.producer.submit(&records)?);
+        Ok(())
+    }
+
+    fn until(&mut self, service: &Service, deadline: Instant) -> anyhow::Result<()> {
+        while Instant::now() < deadline {
+            let records = self.reader.poll(BATCH, IDLE_WAIT)?;
+            let mut ended = 0;
+            for record in &records {
+                if self.is_end(record)?
+                    && let Some(sent) = record.key.as_ref().and_then(|key| self.sent.remove(key))
+                {
+                    self.times_us.saturating_record(sent.elapsed().as_micros() as u64);
+                    ended += 1;
+                }
+            }
+            if ended > 0 {
+                self.moved = Instant::now();
+                self.ended += ended as u64;
+                self.send(ended)?;
+            }
+            if service.stop_signal().is_stopped() || self.moved.elapsed() > SILENCE_MAX {
+                bail!("the service stopped, or no order ended for {} s", SILENCE_MAX.as_secs());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_end(&self, record: &Record) -> anyhow::Result<bool> {
+        let value = record.value.as_deref().context("an event without a value")?;
+        match self.store.codec.record_name(value)? {
+            "OrderStateChanged" => {
+                let changed: OrderStateChanged = self.store.codec.decode(value)?;
+                anyhow::ensure!(changed.to != OrderState::Failed, "an order of the workload failed");
+                Ok(changed.to == OrderState::Completed)
+            }
+            "OrderRejected" => bail!("an order of the workload was rejected"),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// As many durable hops between two threads by way of the same log, with nothing decided: orders/s.
+fn bare(load: Load) -> anyhow::Result<f64> {
+    let directory = tempfile::tempdir()?;
+    let settings = world::settings(directory.path(), load.fsync);
+    let catalog = cli::service::catalog::load(&settings.catalog)?;
+    let store = Arc::new(Store::open(&settings, &catalog)?);
+    let (there, back): (Arc<str>, Arc<str>) = (topics::commands(SYSTEM).into(), topics::FEEDBACK.into());
+    let stop = StopSignal::new();
+    let (echo_store, echo_stop, from, to) = (store.clone(), stop.clone(), there.clone(), back.clone());
+    let mut echo_reader = store.log.reader(&[from], &Start::End)?;
+    let echo = std::thread::spawn(move || -> anyhow::Result<()> {
+        let producer = echo_store.log.producer();
+        while !echo_stop.is_stopped() {
+            forward(&producer, &to, &echo_reader.poll(BATCH, IDLE_WAIT)?)?;
+        }
+        Ok(())
+    });
+    let mut reader = store.log.reader(&[back], &Start::End)?;
+    let producer = store.log.producer();
+    let first: Vec<Outgoing> = (0..load.in_flight as u64).map(|number| hop(&there, number)).collect();
+    drop(producer.submit(&first)?);
+    let (mut hops, started) = (0_u64, Instant::now());
+    let measured = load.measured.min(Duration::from_secs(5));
+    while started.elapsed() < measured {
+        let records = reader.poll(BATCH, IDLE_WAIT)?;
+        hops += 2 * records.len() as u64;
+        forward(&producer, &there, &records)?;
+    }
+    let elapsed_s = started.elapsed().as_secs_f64();
+    stop.stop();
+    echo.join().map_err(|_| anyhow::anyhow!("the echo panicked"))??;
+    Ok(hops as f64 / f64::from(HOPS) / elapsed_s)
+}
+
+fn hop(topic: &Arc<str>, number: u64) -> Outgoing {
+    Outgoing {
+        topic: topic.clone(),
+        partition: None,
+        key: Some(Bytes::from(format!("order-{number}"))),
+        value: Some(Bytes::from(vec![b'.'; BARE_RECORD_BYTES])),
+        headers: Vec::new(),
+        timestamp_ms: 0,
+    }
+}
+
+fn forward(producer: &Producer, topic: &Arc<str>, records: &[Record]) -> anyhow::Result<()> {
+    let next: Vec<Outgoing> = records
+        .iter()
+        .map(|record| Outgoing {
+            topic: topic.clone(),
+            partition: None,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: Vec::new(),
+            timestamp_ms: 0,
+        })
+        .collect();
+    if !next.is_empty() {
+        drop(producer.submit(&next)?);
+    }
+    Ok(())
+}
