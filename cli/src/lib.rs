@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 pub mod control;
 pub mod demo;
 mod docs;
+pub mod exit;
+pub mod operations;
 mod order;
 mod run;
 pub mod service;
@@ -47,14 +49,15 @@ enum Command {
     Docs(docs::Arguments),
 }
 
-/// 0: done. 1: it could not be done. 2: the command line is wrong (clap's own).
+/// Its codes are those of [`exit`].
 pub fn main() -> ExitCode {
+    exit::quietly_when_nobody_reads();
     let arguments = Arguments::parse();
     match execute(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("orderstream: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }

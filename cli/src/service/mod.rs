@@ -88,6 +88,21 @@ impl Store {
         Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
     }
 
+    /// As [`Store::open`], for looking: a directory that no service ever ran on is not made one.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; there is no log in the directory.
+    pub fn open_existing(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
+        let directory = settings.node.data_dir.join(LOG_DIR);
+        if !directory.is_dir() {
+            bail!(
+                "there is no log in \"{}\"; run the service there first, or name another directory with --data-dir",
+                settings.node.data_dir.display()
+            );
+        }
+        Store::open(settings, catalog)
+    }
+
     /// On a log that is open already.
     ///
     /// # Errors
