@@ -9,3 +9,5 @@ if [ -z "${ROCKSDB_LIB_DIR:-}" ]; then
 fi
 export ROCKSDB_LIB_DIR
 export ROCKSDB_STATIC=1
+# The interpreter of the examples' environment; scripts/python.sh makes it.
+export ORDERSTREAM_PYTHON=$ORDERSTREAM_CACHE/python/bin/python
