@@ -2,3 +2,4 @@
 //!
 //! Read `scenario` first; the files are in `scenarios/`. `tests/` has what drives them.
 pub mod scenario;
+pub mod shop;
