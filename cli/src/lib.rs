@@ -10,6 +10,7 @@ mod docs;
 pub mod exit;
 pub mod operations;
 mod order;
+mod projection;
 mod run;
 pub mod service;
 pub mod settings;
@@ -39,6 +40,9 @@ enum Command {
     /// Look at orders.
     #[command(subcommand)]
     Order(order::Command),
+    /// The rows that queries are answered from: how they stand, and how to make them anew.
+    #[command(subcommand)]
+    Projection(projection::Command),
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
@@ -71,6 +75,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&settings),
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
+        Command::Projection(command) => projection::projection(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, &command),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
         Command::Docs(arguments) => docs::write(&arguments),

@@ -3,3 +3,4 @@
 //! Read `scenario` first; the files are in `scenarios/`. `tests/` has what drives them.
 pub mod docs;
 pub mod scenario;
+pub mod shop;

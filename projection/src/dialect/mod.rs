@@ -112,7 +112,8 @@ pub fn shown_url(url: &str) -> String {
         return Place::Postgres(Box::new(options), SCHEMA).to_string();
     }
     let Some((scheme, rest)) = url.split_once("://") else {
-        return url.split(['?', '@']).next().unwrap_or_default().to_owned();
+        // No address at all: of what may be one with a slip in it, only what stands before the first sign.
+        return url.split([':', '/', '?', '@']).next().unwrap_or_default().to_owned();
     };
     // The last one: a password that nobody encoded may hold any sign.
     let (user, place) = match rest.rsplit_once('@') {
@@ -309,8 +310,8 @@ mod tests {
             ("postgres://u:sec#secret@h/d", "postgres://u@h/d"),
             ("postgres://u:sec@secret@h:x/d", "postgres://u@h:x/d"),
             ("mysql://u:secret@h/d", "mysql://u@h/d"),
-            ("postgres:u:secret", "postgres:u:secret"), // no address, and so no password
-            ("postgres:u:x@secret", "postgres:u:x"),
+            ("postgres:u:secret", "postgres"),
+            ("postgres//u:secret@h", "postgres"),
             ("sqlite:///var/lib/a.db?mode=rwc", "sqlite:///var/lib/a.db"),
         ];
         for (url, shown) in rows {

@@ -40,6 +40,9 @@ pub(super) async fn open(
             ("search_path", schema),
             // A crash of the server may lose the last transactions, rows and positions together: the log has them.
             ("synchronous_commit", "off"),
+            // What lists read is in memory or on a flash disk; the server's default is that of a turning one, and makes it read whole
+            // tables where an index would find a page.
+            ("random_page_cost", "1.1"),
             // Compiling a plan takes longer than any of ours runs.
             ("jit", "off"),
         ]);
