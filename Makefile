@@ -32,6 +32,7 @@ unit: ## the tests of every crate
 	@source scripts/env.sh && cargo test --locked --workspace --exclude integration-tests
 
 system: ## the whole system on real files and processes
+	@scripts/python.sh >/dev/null
 	@source scripts/env.sh && cargo build --locked -p cli && \
 		ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test --locked -p integration-tests -- --test-threads=1
 

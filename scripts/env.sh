@@ -9,3 +9,8 @@ if [ -z "${ROCKSDB_LIB_DIR:-}" ]; then
 fi
 export ROCKSDB_LIB_DIR
 export ROCKSDB_STATIC=1
+# The interpreter of the examples' environment; scripts/python.sh makes it.
+export ORDERSTREAM_PYTHON=$ORDERSTREAM_CACHE/python/bin/python
+# Where this checkout is, for pages and examples that use its files.
+ORDERSTREAM_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export ORDERSTREAM_SOURCE

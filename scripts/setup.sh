@@ -2,7 +2,8 @@
 # Installs what a build needs on Debian or Ubuntu, says what, and asks nothing where it may install by itself.
 set -euo pipefail
 
-packages=(build-essential clang libclang-dev pkg-config ca-certificates curl shellcheck)
+packages=(build-essential clang libclang-dev pkg-config ca-certificates curl shellcheck
+    postgresql python3 python3-venv)
 rust_min=1.95
 
 say() { printf '%s\n' "$*" >&2; }

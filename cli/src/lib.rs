@@ -7,7 +7,10 @@ use clap::{Parser, Subcommand};
 pub mod control;
 pub mod demo;
 mod docs;
+pub mod exit;
+pub mod operations;
 mod order;
+mod projection;
 mod run;
 pub mod service;
 pub mod settings;
@@ -37,6 +40,9 @@ enum Command {
     /// Look at orders.
     #[command(subcommand)]
     Order(order::Command),
+    /// The rows that queries are answered from: how they stand, and how to make them anew.
+    #[command(subcommand)]
+    Projection(projection::Command),
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
@@ -47,14 +53,15 @@ enum Command {
     Docs(docs::Arguments),
 }
 
-/// 0: done. 1: it could not be done. 2: the command line is wrong (clap's own).
+/// Its codes are those of [`exit`].
 pub fn main() -> ExitCode {
+    exit::quietly_when_nobody_reads();
     let arguments = Arguments::parse();
     match execute(arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("orderstream: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }
@@ -68,6 +75,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&settings),
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
+        Command::Projection(command) => projection::projection(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, &command),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
         Command::Docs(arguments) => docs::write(&arguments),

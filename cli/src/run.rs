@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control;
+use crate::operations::Operations;
 use crate::service::Service;
 use crate::settings::{LogFormat, Logging, Settings};
 
@@ -27,8 +28,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
-    let store = service.store.clone();
-    let append: control::Append = Arc::new(move |submission, body| store.append(&submission, body));
+    let operations = Operations::new(service.store.clone());
+    let operate: control::Operate = Arc::new(move |request, body| operations.answer(request, body));
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     let stop = service.stop_signal();
@@ -39,7 +40,7 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),
         _ = stopped => Ok("a part that failed"),
-        served = control::serve(&settings.node.data_dir, append) => served.map(|()| "the control socket"),
+        served = control::serve(&settings.node.data_dir, operate) => served.map(|()| "the control socket"),
     };
     // Whoever waits for it above would else keep the runtime from ending.
     service.stop_signal().stop();

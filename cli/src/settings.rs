@@ -62,6 +62,8 @@ pub struct Catalog {
 #[serde(deny_unknown_fields, default)]
 pub struct Projection {
     pub url: String,
+    /// So long after its end an order keeps its history; 0: for ever.
+    pub history_retention_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -167,7 +169,10 @@ impl Settings {
     /// Where the projection is: the configured address, else a file in the data directory.
     pub fn projection_url(&self) -> String {
         if self.projection.url.is_empty() {
-            format!("sqlite://{}", self.node.data_dir.join("projection.sqlite").display())
+            let path = self.node.data_dir.join("projection.sqlite").display().to_string();
+            // What means something in an address.
+            let path = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+            format!("sqlite://{path}")
         } else {
             self.projection.url.clone()
         }

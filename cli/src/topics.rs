@@ -22,6 +22,12 @@ pub enum Command {
         /// The most records of each partition.
         #[arg(long, default_value_t = 10, value_name = "N")]
         limit: i64,
+        /// From the oldest record on, and all of them.
+        #[arg(long, value_name = "PLACE", value_parser = ["beginning"])]
+        from: Option<String>,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -29,7 +35,9 @@ pub fn topics(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode
     let store = Store::open(settings, &catalog::load(&settings.catalog)?)?;
     match command {
         Command::List => list(&store),
-        Command::Tail { topic, limit } => tail(&store, topic, *limit),
+        Command::Tail { topic, limit, from, json: _ } => {
+            tail(&store, topic, if from.is_some() { i64::MAX } else { *limit })
+        }
     }
 }
 
@@ -52,7 +60,7 @@ fn tail(store: &Store, topic: &str, limit: i64) -> anyhow::Result<ExitCode> {
         bail!("there is no topic \"{topic}\"; `orderstream topics list` shows their names");
     }
     for (partition, end) in (0..).zip(store.log.end_offsets(topic)?) {
-        let mut from = (end - limit).max(0);
+        let mut from = end.saturating_sub(limit).max(0);
         while from < end {
             let records = store.log.read_range(topic, partition, from, READ)?;
             let Some(last) = records.last() else { break };

@@ -22,12 +22,13 @@ use crate::settings::{Durability, Settings};
 pub mod catalog;
 mod downstream;
 pub use downstream::{LEDGER_DIR, feedback};
+pub mod projected;
 mod projecting;
 
 /// How long the parts may take to stop, once asked.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Below the data directory.
-const LOG_DIR: &str = "log";
+pub const LOG_DIR: &str = "log";
 
 /// The log and the codecs of a data directory, without anything running on it.
 pub struct Store {
@@ -86,6 +87,21 @@ impl Store {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let topics = specs(settings.log.partitions, catalog.systems.keys().cloned());
         Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
+    }
+
+    /// As [`Store::open`], for looking: a directory that no service ever ran on is not made one.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; there is no log in the directory.
+    pub fn open_existing(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
+        let directory = settings.node.data_dir.join(LOG_DIR);
+        if !directory.is_dir() {
+            bail!(
+                "there is no log in \"{}\"; run the service there first, or name another directory with --data-dir",
+                settings.node.data_dir.display()
+            );
+        }
+        Store::open(settings, catalog)
     }
 
     /// On a log that is open already.
@@ -151,6 +167,7 @@ impl Service {
     pub fn start(settings: &Settings) -> anyhow::Result<Service> {
         let catalog = catalog::load(&settings.catalog)?;
         let store = Arc::new(Store::open(settings, &catalog)?);
+        projecting::check(&settings.projection_url(), &store)?;
         catalog::publish(&store, &catalog)?;
         let mut service = Service {
             store,
@@ -194,7 +211,10 @@ impl Service {
 
     fn start_projection(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let (url, store) = (settings.projection_url(), self.store.clone());
-        self.spawn("projection".to_owned(), move |stop| projecting::run(&url, &store, stop))
+        let history_retention_days = settings.projection.history_retention_days;
+        self.spawn("projection".to_owned(), move |stop| {
+            projecting::run(&url, history_retention_days, &store, stop)
+        })
     }
 
     fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {

@@ -1,15 +1,18 @@
 //! Pumps events from the log into the projection, which keeps its own position.
+//!
+//! A database that is out of reach holds up nothing but itself: the pump waits and tries again, and its lag is a metric.
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use projection::{Applied, Projected, Projection};
-use runtime::log::embedded::Start;
+use anyhow::bail;
+use domain::Timestamp;
+use projection::{Applied, End, Projection};
+use runtime::log::embedded::{Reader, Start};
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
-use schemas::topics;
 
 use super::Store;
+use super::projected::{TOPICS, applied, ends};
 
 /// As many events as go into one transaction.
 const BATCH: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
@@ -17,75 +20,236 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// The pause after a transaction that failed, doubled with each failure in a row.
 const BACKOFF_MS_MIN: u64 = 100;
 const BACKOFF_MS_MAX: u64 = 10_000;
+/// How often the ends of the log are noted in the database, for those who see only that.
+const NOTE_ENDS_EVERY: Duration = Duration::from_secs(1);
+/// How often history that is old enough is looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const DAY_MS: i64 = 86_400_000;
 
-/// Until `stop`; then what is read is applied and the database closed.
+/// Whether the projection can be used, and fits this log: before anything else is started. One that is only out of reach does not
+/// keep the service from starting: the pump waits for it.
 ///
 /// # Errors
-/// The database cannot be opened, or the log cannot be read. A transaction that fails is tried again for ever.
-pub fn run(url: &str, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<()> {
+/// It cannot be opened; it is damaged or of a newer version; it has read more of the log than there is, so that one of the two is
+/// not of this directory, or the log has lost its end.
+pub fn check(url: &str, store: &Store) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let projection = Projection::open(url).await?;
-        let ended = pump(&projection, store, stop).await;
+        let projection = match Projection::open(url).await {
+            Ok(projection) => projection,
+            Err(error) if error.is_passing() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let positions = projection.positions().await;
+        projection.close().await;
+        for ((topic, partition), next) in positions? {
+            let ends = store.log.end_offsets(&topic)?;
+            let end = usize::try_from(partition).ok().and_then(|at| ends.get(at).copied()).unwrap_or(0);
+            if next > end {
+                bail!(
+                    "the log is shorter than what the projection has read of it: partition {partition} of topic \"{topic}\" ends at \
+                     {end}, and was read up to {next}; restore log and projection from the same backup, or make the projection anew \
+                     (orderstream projection rebuild)"
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Until `stop`; then what is read is applied and the database closed. `history_retention_days`: so long after its end an order
+/// keeps its history; 0: for ever.
+///
+/// # Errors
+/// The database cannot be opened for another reason than being out of reach, or the log cannot be read. A transaction that fails is
+/// tried again for ever.
+pub fn run(
+    url: &str,
+    history_retention_days: u32,
+    store: &Arc<Store>,
+    stop: &StopSignal,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let Some(projection) = open(url, store, stop).await? else { return Ok(()) };
+        let mut pump = Pump::new(&projection, store, history_retention_days).await?;
+        let ended = pump.run(stop).await;
         projection.close().await;
         ended
     })
 }
 
-async fn pump(projection: &Projection, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<()> {
-    let topics = [topics::ORDER_EVENTS.into(), topics::PRODUCT_EVENTS.into()];
-    let known = projection.positions().await?.into_iter();
-    let positions = known.map(|((topic, partition), next_offset)| Position {
-        topic: topic.as_str().into(),
-        partition: partition.unsigned_abs(),
-        next_offset,
-    });
-    let mut reader = store.log.reader(&topics, &Start::Positions(positions.collect()))?;
-    let lag = metrics::gauge!("orderstream_projection_lag_records");
-    while !stop.is_stopped() {
-        let records = reader.poll(BATCH, IDLE_WAIT)?;
-        lag.set(reader.lag_records() as f64);
-        if !records.is_empty() && !apply(projection, store, &records, stop).await {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Applies a batch however often it takes; says whether it was applied before `stop`.
-async fn apply(projection: &Projection, store: &Store, records: &[Record], stop: &StopSignal) -> bool {
-    let batch: Vec<Applied> = records.iter().map(|record| applied(store, record)).collect();
+/// Opens the database, however long it is out of reach; `None` where `stop` came first.
+async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Option<Projection>> {
+    let lag = Lag::new();
     let mut backoff_ms = BACKOFF_MS_MIN;
     loop {
-        let Err(error) = projection.apply(batch.clone()).await else { return true };
-        let error = format!("{:#}", anyhow::Error::from(error));
-        tracing::warn!(error, backoff_ms, "projection could not be written, it is tried again");
+        match Projection::open(url).await {
+            Ok(projection) => return Ok(Some(projection)),
+            Err(error) if error.is_passing() => {
+                // Nobody knows yet how much of it is applied: at most, nothing.
+                lag.records(ends(store)?.iter().map(|end| end.end_offset.unsigned_abs()).sum());
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(error, backoff_ms, "projection is out of reach, it is tried again");
+            }
+            Err(error) => return Err(error.into()),
+        }
         if stop.wait(Duration::from_millis(backoff_ms)) {
-            return false;
+            return Ok(None);
         }
         backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
     }
 }
 
-/// A record as the projection takes it; one that cannot be read moves the position and is said so.
-fn applied(store: &Store, record: &Record) -> Applied {
-    let event = decoded(store, record).unwrap_or_else(|error| {
-        tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            error = format!("{error:#}"), "event could not be read, the projection passes over it");
-        Projected::Skip
-    });
-    let partition = i32::try_from(record.partition).unwrap_or(i32::MAX);
-    Applied { topic: record.topic.to_string(), partition, offset: record.offset, event }
+/// How far the projection is behind, for whoever watches.
+struct Lag {
+    records: metrics::Gauge,
+    seconds: metrics::Gauge,
 }
 
-fn decoded(store: &Store, record: &Record) -> anyhow::Result<Projected> {
-    let value = record.value.as_deref().context("a tombstone")?;
-    if &*record.topic == topics::ORDER_EVENTS {
-        return Ok(Projected::Order(store.codec.decode_event(value)?));
+impl Lag {
+    fn new() -> Lag {
+        Lag {
+            records: metrics::gauge!("orderstream_projection_lag_records"),
+            seconds: metrics::gauge!("orderstream_projection_lag_seconds"),
+        }
     }
-    match store.codec.record_name(value)? {
-        "ProductChanged" => Ok(Projected::ProductChanged(Box::new(store.codec.decode(value)?))),
-        "ProductReportRefused" => Ok(Projected::ProductReportRefused(Box::new(store.codec.decode(value)?))),
-        other => anyhow::bail!("a record \"{other}\""),
+
+    fn records(&self, records: u64) {
+        self.records.set(records as f64);
+    }
+
+    /// `oldest`: when the oldest record that is not applied was written, where there is one.
+    fn set(&self, records: u64, oldest: Option<i64>, now_ms: i64) {
+        self.records(records);
+        let behind_ms = oldest.map_or(0, |oldest| now_ms.saturating_sub(oldest).max(0));
+        self.seconds.set(behind_ms as f64 / 1_000.0);
+    }
+}
+
+struct Pump<'a> {
+    projection: &'a Projection,
+    store: &'a Store,
+    reader: Reader,
+    lag: Lag,
+    noted: (Instant, Vec<End>),
+    history_retention_days: u32,
+    pruned_at: Option<Instant>,
+}
+
+impl<'a> Pump<'a> {
+    async fn new(
+        projection: &'a Projection,
+        store: &'a Store,
+        history_retention_days: u32,
+    ) -> anyhow::Result<Pump<'a>> {
+        let known = projection.positions().await?.into_iter();
+        let positions = known.map(|((topic, partition), next_offset)| Position {
+            topic: topic.as_str().into(),
+            partition: partition.unsigned_abs(),
+            next_offset,
+        });
+        let reader = store.log.reader(&TOPICS.map(Into::into), &Start::Positions(positions.collect()))?;
+        let noted = (Instant::now(), Vec::new());
+        Ok(Pump {
+            projection,
+            store,
+            reader,
+            lag: Lag::new(),
+            noted,
+            history_retention_days,
+            pruned_at: None,
+        })
+    }
+
+    async fn run(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
+        while !stop.is_stopped() {
+            let records = self.reader.poll(BATCH, IDLE_WAIT)?;
+            if records.is_empty() {
+                self.lag.set(0, None, 0);
+                self.note_ends(true).await?;
+                self.prune(stop).await;
+            } else if self.apply(&records, stop).await {
+                self.note_ends(false).await?;
+            } else {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a batch however often it takes; says whether it was applied before `stop`.
+    async fn apply(&self, records: &[Record], stop: &StopSignal) -> bool {
+        let batch: Vec<Applied> = records.iter().map(|record| applied(self.store, record)).collect();
+        let oldest = records.iter().map(|record| record.timestamp_ms).min();
+        let mut backoff_ms = BACKOFF_MS_MIN;
+        loop {
+            let behind = self.reader.lag_records() + records.len() as u64;
+            self.lag.set(behind, oldest, self.store.clock.now_ms());
+            let Err(error) = self.projection.apply(batch.clone()).await else { break };
+            let damaged = error.is_damage();
+            let error = format!("{:#}", anyhow::Error::from(error));
+            if damaged {
+                tracing::error!(
+                    error,
+                    "projection is damaged: stop the service and rebuild it; orders go on meanwhile"
+                );
+                backoff_ms = BACKOFF_MS_MAX;
+            } else {
+                tracing::warn!(error, backoff_ms, "projection could not be written, it is tried again");
+            }
+            if stop.wait(Duration::from_millis(backoff_ms)) {
+                return false;
+            }
+            backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
+        }
+        let left = self.reader.lag_records();
+        // What comes next was written after what was applied.
+        let newest = records.iter().map(|record| record.timestamp_ms).max();
+        self.lag.set(left, newest.filter(|_| left > 0), self.store.clock.now_ms());
+        true
+    }
+
+    /// Now and then while there is work, and once when there is none.
+    async fn note_ends(&mut self, idle: bool) -> anyhow::Result<()> {
+        if !idle && self.noted.0.elapsed() < NOTE_ENDS_EVERY {
+            return Ok(());
+        }
+        let ends = ends(self.store)?;
+        if ends == self.noted.1 {
+            return Ok(());
+        }
+        match self.projection.note_ends(&ends, Timestamp(self.store.clock.now_ms())).await {
+            Ok(()) => self.noted = (Instant::now(), ends),
+            // The next batch or the next look notes them; what matters, the batch, says so louder.
+            Err(error) => tracing::debug!(%error, "ends of the log could not be noted"),
+        }
+        Ok(())
+    }
+
+    /// Only when all is applied: what ended longest ago could be among the rest.
+    async fn prune(&mut self, stop: &StopSignal) {
+        let due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
+        if self.history_retention_days == 0 || !due {
+            return;
+        }
+        self.pruned_at = Some(Instant::now());
+        let kept_ms = i64::from(self.history_retention_days).saturating_mul(DAY_MS);
+        let before = Timestamp(self.store.clock.now_ms().saturating_sub(kept_ms));
+        let mut orders = 0;
+        while !stop.is_stopped() {
+            match self.projection.prune_history(before).await {
+                Ok(0) => break,
+                Ok(pruned) => orders += pruned,
+                Err(error) => {
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    tracing::warn!(error, "old history could not be deleted, it is tried again in a minute");
+                    break;
+                }
+            }
+        }
+        if orders > 0 {
+            tracing::info!(orders, %before, "history of ended orders deleted");
+        }
     }
 }

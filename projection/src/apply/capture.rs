@@ -4,7 +4,7 @@ use domain::order::{ItemState, Order, OrderItem, OrderState};
 use domain::{ItemId, OrderKey};
 
 use super::Staged;
-use crate::rows::{At, ItemRow, JsonText, OrderRow, SubmissionOutcome, SubmissionRow};
+use crate::rows::{At, ItemRow, JsonText, OrderRow, SubmissionOutcome, SubmissionRow, indexed};
 
 pub(super) fn captured(staged: &mut Staged, event: OrderCaptured) -> bool {
     let OrderCaptured { cause, submission, order, findings, evidence } = event;
@@ -72,8 +72,8 @@ fn new_order(key: OrderKey, at: At, sequence: i64, order: &Order) -> OrderRow {
 pub(super) fn describe(row: &mut OrderRow, order: &Order) {
     row.order_version = order.order_version;
     row.catalog_version = order.catalog_version.clone();
-    row.requester = order.requester.clone();
-    row.external_id = order.external_id.clone();
+    row.requester = indexed(order.requester.clone());
+    row.external_id = order.external_id.clone().map(indexed);
     row.contract = order.contract.clone();
     row.priority = u32::from(order.priority.level());
     row.category = order.category.clone();
@@ -111,7 +111,7 @@ fn item_row(key: &OrderKey, position: u32, item: &OrderItem, at: At) -> ItemRow 
         state: ItemState::Pending,
         action: item.action,
         quantity: item.quantity,
-        offering: item.offering.as_ref().map(|offering| offering.id.clone()),
+        offering: item.offering.as_ref().map(|offering| indexed(offering.id.clone())),
         offering_name: item.offering.as_ref().and_then(|offering| offering.name.clone()),
         specification: item.specification.as_ref().map(|specification| specification.id.clone()),
         product: item.product.as_ref().map(|product| product.id.clone()),

@@ -5,7 +5,7 @@ use domain::plan::Failure;
 
 use super::Staged;
 use super::orchestration::adjusted;
-use crate::rows::{At, CaseRow};
+use crate::rows::{At, CaseRow, indexed};
 
 pub(super) fn detected(staged: &mut Staged, event: FalloutDetected) -> bool {
     let FalloutDetected { cause, case } = event;
@@ -36,13 +36,13 @@ fn case_row(case: FalloutCase) -> CaseRow {
         severity: case.severity,
         domain: classification.domain,
         recoverability: classification.recoverability,
-        normalized_code: classification.normalized_code,
-        owner_group: classification.owner_group,
+        normalized_code: indexed(classification.normalized_code),
+        owner_group: indexed(classification.owner_group),
         action: classification.action,
         customer_impact: classification.customer_impact,
         revenue_impact: classification.revenue_impact,
         customer_message: classification.customer_message,
-        failure_system: failure.system,
+        failure_system: indexed(failure.system),
         failure_code: failure.code,
         failure_message: failure.message,
         failure_at: At(failure.at),
@@ -74,13 +74,13 @@ pub(super) fn classified(staged: &mut Staged, event: FalloutClassified) -> bool 
 fn file(row: &mut CaseRow, classification: Classification, failure: Failure) {
     row.domain = classification.domain;
     row.recoverability = classification.recoverability;
-    row.normalized_code = classification.normalized_code;
-    row.owner_group = classification.owner_group;
+    row.normalized_code = indexed(classification.normalized_code);
+    row.owner_group = indexed(classification.owner_group);
     row.action = classification.action;
     row.customer_impact = classification.customer_impact;
     row.revenue_impact = classification.revenue_impact;
     row.customer_message = classification.customer_message;
-    row.failure_system = failure.system;
+    row.failure_system = indexed(failure.system);
     row.failure_code = failure.code;
     row.failure_message = failure.message;
     row.failure_at = At(failure.at);

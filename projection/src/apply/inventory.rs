@@ -4,7 +4,7 @@ use domain::inventory::{Product, ProductChanged, ProductReportRefused};
 
 use super::history::bounded;
 use super::{Staged, counted};
-use crate::rows::{At, JsonText, ProductHistoryRow, ProductRow, text_of};
+use crate::rows::{At, JsonText, ProductHistoryRow, ProductRow, indexed, text_of};
 
 pub(super) fn changed(staged: &mut Staged, event: ProductChanged) {
     let ProductChanged { product, previous_state, correlation_id, causation_id } = event;
@@ -36,11 +36,11 @@ fn product_row(product: Product) -> ProductRow {
         id: product.id,
         state: product.state,
         version: product.version,
-        offering: product.offering,
+        offering: product.offering.map(indexed),
         specification: product.specification,
         catalog_version: product.catalog_version,
         characteristics: JsonText::of_values(&product.characteristics),
-        customer: product.customer,
+        customer: product.customer.map(indexed),
         order_key: product.order_key,
         item_id: product.item_id,
         started_at: product.started_at.map(At),

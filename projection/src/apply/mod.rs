@@ -4,17 +4,20 @@
 //! memory, one after the other; what changed is written back. So a row that fifty events of a batch touch is read and written once.
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::downstream::DownstreamHealth;
 use domain::inventory::{ProductChanged, ProductReportRefused};
-use domain::order::event::{Cause, OrderEvent};
-use domain::{CaseId, ItemId, OrderKey, ServiceOrderId, TaskId};
+use domain::order::event::{BillingIntent, Cause, Notification, OrderEvent};
+use domain::{CaseId, ItemId, OrderKey, ServiceOrderId, TaskId, Timestamp};
 
 use crate::Positions;
-use crate::dialect::DbConnection;
+use crate::dialect::Transaction;
 use crate::rows::{
-    At, CaseRow, HistoryRow, ItemRow, OrderRow, PositionRow, ProductHistoryRow, ProductRow, ServiceOrderRow,
-    Stage, SubmissionRow, TaskRow, add_counters, delete_where, load, read_all, upsert,
+    At, BillingIntentRow, CaseRow, Cell as _, DownstreamHealthRow, HistoryRow, ItemRow, NotificationRow,
+    OrderRow, PositionRow, ProductHistoryRow, ProductRow, ServiceOrderRow, Stage, SubmissionRow, TaskRow,
+    add_counters, delete_where, load, read_all, select, upsert,
 };
 
+mod beside;
 mod capture;
 mod decomposition;
 mod fallout;
@@ -30,6 +33,9 @@ pub enum Projected {
     Order(OrderEvent),
     ProductChanged(Box<ProductChanged>),
     ProductReportRefused(Box<ProductReportRefused>),
+    Billing(Box<BillingIntent>),
+    Notification(Box<Notification>),
+    Health(Box<DownstreamHealth>),
     /// Nothing that is shown: only the position moves.
     Skip,
 }
@@ -46,6 +52,8 @@ pub struct Applied {
     pub topic: String,
     pub partition: i32,
     pub offset: i64,
+    /// When it was written to the log.
+    pub at: Timestamp,
     pub event: Projected,
 }
 
@@ -68,7 +76,8 @@ pub(crate) mod counted {
 /// The rows that a batch touches, and what it adds.
 #[derive(Debug)]
 pub(crate) struct Staged {
-    /// The offset of the event at hand.
+    /// The partition and the offset of the event at hand.
+    partition: i32,
     sequence: i64,
     orders: Stage<OrderRow>,
     submissions: Stage<SubmissionRow>,
@@ -77,6 +86,9 @@ pub(crate) struct Staged {
     tasks: Stage<TaskRow>,
     cases: Stage<CaseRow>,
     products: Stage<ProductRow>,
+    billing_intents: Stage<BillingIntentRow>,
+    notifications: Stage<NotificationRow>,
+    health: Stage<DownstreamHealthRow>,
     history: Vec<HistoryRow>,
     product_history: Vec<ProductHistoryRow>,
     counters: BTreeMap<(&'static str, String), i64>,
@@ -104,12 +116,16 @@ impl Staged {
         self.count(counted::UNMATCHED, name, 1);
     }
 
-    fn take(&mut self, sequence: i64, event: Projected) {
+    fn take(&mut self, partition: i32, sequence: i64, event: Projected) {
+        self.partition = partition;
         self.sequence = sequence;
         match event {
             Projected::Order(event) => self.take_order_event(event),
             Projected::ProductChanged(event) => inventory::changed(self, *event),
             Projected::ProductReportRefused(event) => inventory::report_refused(self, *event),
+            Projected::Billing(event) => beside::billed(self, *event),
+            Projected::Notification(event) => beside::told(self, *event),
+            Projected::Health(event) => beside::health(self, *event),
             Projected::Skip => {}
         }
     }
@@ -205,17 +221,18 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    async fn read(self, connection: &mut DbConnection) -> Result<Staged, sqlx::Error> {
-        let text = |key: &OrderKey| vec![key.0.clone()];
-        let orders = load(connection, &["key"], self.orders.into_iter().map(text)).await?;
-        let submissions = load(connection, &["order_key"], self.submissions.into_iter().map(text)).await?;
-        let pairs = self.items.into_iter().map(|(order, item)| vec![order.0.clone(), item.0.clone()]);
-        let items = load(connection, &["order_key", "item_id"], pairs).await?;
-        let service_orders =
-            load(connection, &["id"], self.service_orders.iter().map(|id| vec![id.to_string()])).await?;
-        let tasks = load(connection, &["id"], self.tasks.iter().map(|id| vec![id.to_string()])).await?;
-        let cases = load(connection, &["id"], self.cases.iter().map(|id| vec![id.to_string()])).await?;
+    async fn read(self, transaction: &mut Transaction) -> Result<Staged, sqlx::Error> {
+        let key = |key: &OrderKey| vec![key.clone().value()];
+        let orders = load(transaction, &["key"], self.orders.into_iter().map(key)).await?;
+        let submissions = load(transaction, &["order_key"], self.submissions.into_iter().map(key)).await?;
+        let pair = |(order, item): (&OrderKey, &ItemId)| vec![order.clone().value(), item.clone().value()];
+        let items = load(transaction, &["order_key", "item_id"], self.items.into_iter().map(pair)).await?;
+        let ids = self.service_orders.into_iter().map(|id| vec![id.value()]);
+        let service_orders = load(transaction, &["id"], ids).await?;
+        let tasks = load(transaction, &["id"], self.tasks.into_iter().map(|id| vec![id.value()])).await?;
+        let cases = load(transaction, &["id"], self.cases.into_iter().map(|id| vec![id.value()])).await?;
         Ok(Staged {
+            partition: 0,
             sequence: 0,
             orders: Stage::new(orders),
             submissions: Stage::new(submissions),
@@ -224,6 +241,9 @@ impl<'a> Wanted<'a> {
             tasks: Stage::new(tasks),
             cases: Stage::new(cases),
             products: Stage::new(Vec::new()),
+            billing_intents: Stage::new(Vec::new()),
+            notifications: Stage::new(Vec::new()),
+            health: Stage::new(Vec::new()),
             history: Vec::new(),
             product_history: Vec::new(),
             counters: BTreeMap::new(),
@@ -233,8 +253,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-pub(crate) async fn read_positions(connection: &mut DbConnection) -> Result<Positions, sqlx::Error> {
-    let rows: Vec<PositionRow> = read_all(connection, |_| {}).await?;
+pub(crate) async fn read_positions(transaction: &mut Transaction) -> Result<Positions, sqlx::Error> {
+    let rows: Vec<PositionRow> = read_all(transaction, select::<PositionRow>()).await?;
     let place = |row: PositionRow| {
         let partition = i32::try_from(row.partition_id).map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(((row.topic, partition), row.next_offset))
@@ -244,52 +264,59 @@ pub(crate) async fn read_positions(connection: &mut DbConnection) -> Result<Posi
 
 /// Writes a batch within a transaction that the caller commits; the positions that moved are the answer.
 pub(crate) async fn write(
-    connection: &mut DbConnection,
+    transaction: &mut Transaction,
     batch: Vec<Applied>,
 ) -> Result<Positions, sqlx::Error> {
-    let known = read_positions(connection).await?;
-    let mut moved = Positions::new();
+    let known = read_positions(transaction).await?;
+    let mut moved: BTreeMap<(String, i32), PositionRow> = BTreeMap::new();
     let mut fresh = Vec::with_capacity(batch.len());
     for record in batch {
-        let place = (record.topic, record.partition);
-        let next = moved.get(&place).or_else(|| known.get(&place));
-        if next.is_none_or(|next| record.offset >= *next) {
-            moved.insert(place, record.offset.saturating_add(1));
-            fresh.push((record.offset, record.event));
+        let Applied { topic, partition, offset, at, event } = record;
+        let place = (topic, partition);
+        let next = moved.get(&place).map(|row| row.next_offset).or_else(|| known.get(&place).copied());
+        if next.is_none_or(|next| offset >= next) {
+            let row = PositionRow {
+                topic: place.0.clone(),
+                partition_id: i64::from(partition),
+                next_offset: offset.saturating_add(1),
+                applied_at: Some(At(at)),
+            };
+            moved.insert(place, row);
+            fresh.push((partition, offset, event));
         }
     }
     let mut wanted = Wanted::default();
-    for (_, event) in &fresh {
+    for (_, _, event) in &fresh {
         wanted.add(event);
     }
-    let mut staged = wanted.read(connection).await?;
-    for (offset, event) in fresh {
-        staged.take(offset, event);
+    let mut staged = wanted.read(transaction).await?;
+    for (partition, offset, event) in fresh {
+        staged.take(partition, offset, event);
     }
-    write_staged(connection, staged).await?;
-    let rows = moved.iter().map(|((topic, partition), next_offset)| PositionRow {
-        topic: topic.clone(),
-        partition_id: i64::from(*partition),
-        next_offset: *next_offset,
-    });
-    upsert(connection, rows.collect()).await?;
-    Ok(moved)
+    write_staged(transaction, staged).await?;
+    let positions = moved.iter().map(|(place, row)| (place.clone(), row.next_offset)).collect();
+    upsert(transaction, moved.into_values().collect()).await?;
+    Ok(positions)
 }
 
-async fn write_staged(connection: &mut DbConnection, staged: Staged) -> Result<(), sqlx::Error> {
-    let keys =
-        |orders: &BTreeSet<OrderKey>| orders.iter().map(|key| key.0.clone()).collect::<Vec<_>>().into_iter();
-    delete_where(connection, "items", "order_key", keys(&staged.items_replaced)).await?;
-    delete_where(connection, "tasks", "order_key", keys(&staged.plan_replaced)).await?;
-    delete_where(connection, "service_orders", "order_key", keys(&staged.plan_replaced)).await?;
-    upsert(connection, staged.orders.into_changed()).await?;
-    upsert(connection, staged.submissions.into_changed()).await?;
-    upsert(connection, staged.items.into_changed()).await?;
-    upsert(connection, staged.service_orders.into_changed()).await?;
-    upsert(connection, staged.tasks.into_changed()).await?;
-    upsert(connection, staged.cases.into_changed()).await?;
-    upsert(connection, staged.products.into_changed()).await?;
-    upsert(connection, Stage::new(staged.history).into_all()).await?;
-    upsert(connection, Stage::new(staged.product_history).into_all()).await?;
-    add_counters(connection, staged.counters).await
+async fn write_staged(transaction: &mut Transaction, staged: Staged) -> Result<(), sqlx::Error> {
+    let keys = |orders: &BTreeSet<OrderKey>| {
+        orders.iter().map(|key| key.clone().value()).collect::<Vec<_>>().into_iter()
+    };
+    delete_where(transaction, "items", "order_key", keys(&staged.items_replaced)).await?;
+    delete_where(transaction, "tasks", "order_key", keys(&staged.plan_replaced)).await?;
+    delete_where(transaction, "service_orders", "order_key", keys(&staged.plan_replaced)).await?;
+    upsert(transaction, staged.orders.into_changed()).await?;
+    upsert(transaction, staged.submissions.into_changed()).await?;
+    upsert(transaction, staged.items.into_changed()).await?;
+    upsert(transaction, staged.service_orders.into_changed()).await?;
+    upsert(transaction, staged.tasks.into_changed()).await?;
+    upsert(transaction, staged.cases.into_changed()).await?;
+    upsert(transaction, staged.products.into_changed()).await?;
+    upsert(transaction, staged.billing_intents.into_changed()).await?;
+    upsert(transaction, staged.notifications.into_changed()).await?;
+    upsert(transaction, staged.health.into_changed()).await?;
+    upsert(transaction, Stage::new(staged.history).into_all()).await?;
+    upsert(transaction, Stage::new(staged.product_history).into_all()).await?;
+    add_counters(transaction, staged.counters).await
 }

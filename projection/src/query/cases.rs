@@ -3,7 +3,8 @@ use domain::OrderKey;
 use domain::fallout::{FailureDomain, Recoverability, Severity};
 
 use super::{Conditions, Cursor, Page, page, page_rows};
-use crate::rows::CaseRow;
+use crate::dialect::Statement;
+use crate::rows::{CaseRow, indexed, select};
 use crate::{Error, Projection};
 
 /// Which cases; what is not given does not restrict.
@@ -27,6 +28,26 @@ pub struct CaseFilter {
 
 const SORTED_BY: &str = "detected_at";
 
+impl CaseFilter {
+    /// # Errors
+    /// [`Error::Cursor`].
+    pub(super) fn statement(self) -> Result<Statement, Error> {
+        let mut statement = select::<CaseRow>();
+        let after = self.after.as_deref().map(|text| Cursor::parse(text, SORTED_BY)).transpose()?;
+        let mut conditions = Conditions::of(&mut statement);
+        conditions.with("is_open = ", self.open);
+        conditions.with("order_key = ", self.order_key);
+        conditions.one_of("severity", self.severities);
+        conditions.with("domain = ", self.domain);
+        conditions.with("recoverability = ", self.recoverability);
+        conditions.with("normalized_code = ", self.normalized_code.map(indexed));
+        conditions.with("owner_group = ", self.owner_group.map(indexed));
+        conditions.with("failure_system = ", self.system.map(indexed));
+        conditions.page(SORTED_BY, "id", after, true, page_rows(self.limit));
+        Ok(statement)
+    }
+}
+
 impl Projection {
     /// One page of the cases that fit the filter.
     ///
@@ -34,19 +55,7 @@ impl Projection {
     /// [`Error::Cursor`]; [`Error::Read`].
     pub async fn cases(&self, filter: CaseFilter) -> Result<Page<CaseRow>, Error> {
         let length = page_rows(filter.limit);
-        let after = filter.after.as_deref().map(|text| Cursor::parse(text, SORTED_BY)).transpose()?;
-        let rows = self.list("the cases", |query| {
-            let mut conditions = Conditions::of(query);
-            conditions.with("is_open = ", filter.open);
-            conditions.with("order_key = ", filter.order_key);
-            conditions.one_of("severity", filter.severities);
-            conditions.with("domain = ", filter.domain);
-            conditions.with("recoverability = ", filter.recoverability);
-            conditions.with("normalized_code = ", filter.normalized_code);
-            conditions.with("owner_group = ", filter.owner_group);
-            conditions.with("failure_system = ", filter.system);
-            conditions.page(SORTED_BY, "id", after, true, length);
-        });
+        let rows = self.list("the cases", filter.statement()?);
         let place =
             |row: &CaseRow| Cursor { value: row.detected_at.0.0, id: row.id.to_string() }.text(SORTED_BY);
         Ok(page(rows.await?, length, place))

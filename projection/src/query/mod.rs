@@ -1,14 +1,18 @@
 //! What can be asked; every answer serializes in camelCase, and names of fields are contract.
 //!
 //! An answer made of several tables is read from one snapshot, so that its parts belong together.
+mod beside;
 mod cases;
+mod catalogs;
 mod order;
 mod orders;
 mod products;
 mod summary;
 mod times;
 
+pub use beside::{BillingFilter, NotificationFilter};
 pub use cases::CaseFilter;
+pub use catalogs::CatalogUse;
 pub use order::{HISTORY_ROWS_MAX, OrderView, SubmissionView};
 pub use orders::{OrderFilter, OrderSort};
 pub use products::{ProductFilter, ProductView};
@@ -16,10 +20,9 @@ pub use summary::{CaseGroup, Summary};
 pub use times::OrderTime;
 
 use serde::Serialize;
-use sqlx::QueryBuilder;
 
 use crate::Error;
-use crate::dialect::Db;
+use crate::dialect::{Statement, Value};
 use crate::rows::{Cell, Row, read_all};
 
 /// The length of a page where none is asked for.
@@ -60,42 +63,49 @@ impl Cursor {
 
 /// `WHERE` and then `AND`, so that conditions can be added one by one.
 struct Conditions<'q> {
-    query: &'q mut QueryBuilder<Db>,
+    statement: &'q mut Statement,
     any: bool,
 }
 
 impl<'q> Conditions<'q> {
-    fn of(query: &'q mut QueryBuilder<Db>) -> Conditions<'q> {
-        Conditions { query, any: false }
+    fn of(statement: &'q mut Statement) -> Conditions<'q> {
+        Conditions { statement, any: false }
     }
 
-    fn next(&mut self) -> &mut QueryBuilder<Db> {
-        self.query.push(if self.any { " AND " } else { " WHERE " });
+    fn next(&mut self) -> &mut Statement {
+        self.statement.push(if self.any { " AND " } else { " WHERE " });
         self.any = true;
-        self.query
+        self.statement
     }
 
     /// `condition` is a text of ours that ends where the value goes.
     fn with(&mut self, condition: &'static str, value: Option<impl Cell>) {
         if let Some(value) = value {
-            let query = self.next();
-            query.push(condition);
-            value.put(&mut query.separated(""));
+            self.next().push(condition).bind(value.value());
+        }
+    }
+
+    /// A condition without a value, where it is wanted. In these words an index of only such rows is recognised.
+    fn when(&mut self, wanted: bool, condition: &'static str) {
+        if wanted {
+            self.next().push(condition);
         }
     }
 
     /// One of these; no condition where there are none.
     fn one_of(&mut self, column: &'static str, values: Vec<impl Cell>) {
-        if values.is_empty() {
-            return;
+        let mut values: Vec<Value> = values.into_iter().map(Cell::value).collect();
+        match (values.pop(), values.is_empty()) {
+            (None, _) => {}
+            // Its index has the rows in the sequence of the list; those of a set would have to be sorted.
+            (Some(only), true) => {
+                self.next().push(column).push(" = ").bind(only);
+            }
+            (Some(last), false) => {
+                values.push(last);
+                self.next().push(column).push(" IN ").bind_list(values);
+            }
         }
-        let query = self.next();
-        query.push(column).push(" IN (");
-        let mut list = query.separated(", ");
-        for value in values {
-            value.put(&mut list);
-        }
-        query.push(")");
     }
 
     /// After the cursor in the direction of the list, and sorted so; one row more than the page, to know whether there is a next.
@@ -109,12 +119,12 @@ impl<'q> Conditions<'q> {
     ) {
         let (beyond, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
         if let Some(after) = after {
-            let query = self.next();
-            query.push(format!("({column}, {id}) {beyond} (")).push_bind(after.value);
-            query.push(", ").push_bind(after.id).push(")");
+            let statement = self.next();
+            statement.push(&format!("({column}, {id}) {beyond} (")).bind(after.value);
+            statement.push(", ").bind(after.id).push(")");
         }
-        self.query.push(format!(" ORDER BY {column} {direction}, {id} {direction} LIMIT "));
-        self.query.push_bind(i64::try_from(rows + 1).unwrap_or(i64::MAX));
+        self.statement.push(&format!(" ORDER BY {column} {direction}, {id} {direction} LIMIT "));
+        self.statement.bind(i64::try_from(rows + 1).unwrap_or(i64::MAX));
     }
 }
 
@@ -132,17 +142,22 @@ fn page<R>(mut rows: Vec<R>, length: usize, place: impl Fn(&R) -> String) -> Pag
 }
 
 impl crate::Projection {
-    /// The rows of one table that a condition restricts.
-    async fn list<R: Row>(
+    /// The rows that a statement made from [`crate::rows::select`] finds.
+    pub(crate) async fn list<R: Row>(
         &self,
         what: &'static str,
-        restrict: impl FnOnce(&mut QueryBuilder<Db>),
+        statement: Statement,
     ) -> Result<Vec<R>, Error> {
         let read_error = |source| Error::Read { what, source };
-        let mut connection = self.pools.readers.acquire().await.map_err(read_error)?;
-        read_all(&mut connection, restrict).await.map_err(read_error)
+        let mut snapshot = self.pools.snapshot().await.map_err(read_error)?;
+        let rows = read_all(&mut snapshot, statement).await.map_err(read_error)?;
+        snapshot.commit().await.map_err(read_error)?;
+        Ok(rows)
     }
 }
+
+#[cfg(test)]
+mod plans;
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,10 @@
 use domain::{CatalogVersion, OrderKey, RequestId};
 use serde::Serialize;
 
-use crate::dialect::{DbConnection, DbRow};
+use crate::dialect::{DbRow, Transaction, Value};
 use crate::rows::{
-    At, Binds, CaseRow, Cell, HistoryRow, ItemRow, JsonText, OrderRow, Row, ServiceOrderRow,
-    SubmissionOutcome, SubmissionRow, TaskRow, read_all,
+    At, CaseRow, Cell, HistoryRow, ItemRow, JsonText, OrderRow, Row, ServiceOrderRow, SubmissionOutcome,
+    SubmissionRow, TaskRow, read_all, select,
 };
 use crate::{Error, Projection};
 
@@ -47,7 +47,7 @@ impl Row for SubmissionView {
     fn key(&self) -> u32 {
         self.submission
     }
-    fn bind(self, _: &mut Binds<'_>) {
+    fn values(self) -> Vec<Value> {
         unreachable!("a view is only read");
     }
     fn read(row: &DbRow) -> Result<SubmissionView, sqlx::Error> {
@@ -83,6 +83,8 @@ pub struct OrderView {
     pub history: Vec<HistoryRow>,
     /// Whether there is more of it: [`Projection::history`] goes on.
     pub history_left_off: bool,
+    /// Whether its beginning is gone: deleted by `history_retention_days`, or by the log before a rebuild.
+    pub history_begins_late: bool,
 }
 
 impl OrderView {
@@ -99,7 +101,7 @@ impl Projection {
     /// [`Error::Read`].
     pub async fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Error> {
         let read_error = |source| Error::Read { what: "the order", source };
-        let mut snapshot = self.pools.readers.begin().await.map_err(read_error)?;
+        let mut snapshot = self.pools.snapshot().await.map_err(read_error)?;
         let view = read_order(&mut snapshot, key).await.map_err(read_error)?;
         snapshot.commit().await.map_err(read_error)?;
         Ok(view)
@@ -112,8 +114,11 @@ impl Projection {
     /// [`Error::Read`].
     pub async fn history(&self, key: &OrderKey, after_sequence: i64) -> Result<Vec<HistoryRow>, Error> {
         let read_error = |source| Error::Read { what: "the history", source };
-        let mut connection = self.pools.readers.acquire().await.map_err(read_error)?;
-        read_history(&mut connection, key, after_sequence, HISTORY_ROWS_MAX).await.map_err(read_error)
+        let mut snapshot = self.pools.snapshot().await.map_err(read_error)?;
+        let rows = read_history(&mut snapshot, key, after_sequence, HISTORY_ROWS_MAX);
+        let rows = rows.await.map_err(read_error)?;
+        snapshot.commit().await.map_err(read_error)?;
+        Ok(rows)
     }
 
     /// A submission with its document; `None` where there is none of this number.
@@ -121,55 +126,55 @@ impl Projection {
     /// # Errors
     /// [`Error::Read`].
     pub async fn submission(&self, key: &OrderKey, submission: u32) -> Result<Option<SubmissionRow>, Error> {
-        let rows = self.list("the submission", |query| {
-            query.push(" WHERE order_key = ").push_bind(key.0.clone());
-            query.push(" AND submission = ").push_bind(i64::from(submission));
-        });
+        let mut statement = select::<SubmissionRow>();
+        statement.push(" WHERE order_key = ").bind(key.clone().value());
+        statement.push(" AND submission = ").bind(i64::from(submission));
+        let rows = self.list("the submission", statement);
         Ok(rows.await?.pop())
     }
 }
 
-async fn read_order(connection: &mut DbConnection, key: &OrderKey) -> Result<Option<OrderView>, sqlx::Error> {
-    let mut orders: Vec<OrderRow> = of_order(connection, key, "key", "key").await?;
+async fn read_order(snapshot: &mut Transaction, key: &OrderKey) -> Result<Option<OrderView>, sqlx::Error> {
+    let mut orders: Vec<OrderRow> = of_order(snapshot, key, "key", "key").await?;
     let Some(order) = orders.pop() else { return Ok(None) };
-    let mut history = read_history(connection, key, -1, HISTORY_ROWS_MAX + 1).await?;
+    let mut history = read_history(snapshot, key, -1, HISTORY_ROWS_MAX + 1).await?;
     let history_left_off = history.len() > HISTORY_ROWS_MAX;
     history.truncate(HISTORY_ROWS_MAX);
+    let history_begins_late = !history.iter().any(|row| row.name == "OrderCaptured");
     Ok(Some(OrderView {
         order,
-        items: of_order(connection, key, "order_key", "position").await?,
-        service_orders: of_order(connection, key, "order_key", "item_id, id").await?,
-        tasks: of_order(connection, key, "order_key", "position").await?,
-        case_list: of_order(connection, key, "order_key", "detected_at, id").await?,
-        submission_list: of_order(connection, key, "order_key", "submission").await?,
+        items: of_order(snapshot, key, "order_key", "position").await?,
+        service_orders: of_order(snapshot, key, "order_key", "item_id, id").await?,
+        tasks: of_order(snapshot, key, "order_key", "position").await?,
+        case_list: of_order(snapshot, key, "order_key", "detected_at, id").await?,
+        submission_list: of_order(snapshot, key, "order_key", "submission").await?,
         history,
         history_left_off,
+        history_begins_late,
     }))
 }
 
 async fn of_order<R: Row>(
-    connection: &mut DbConnection,
+    snapshot: &mut Transaction,
     key: &OrderKey,
     column: &'static str,
     sort: &'static str,
 ) -> Result<Vec<R>, sqlx::Error> {
-    let restrict = |query: &mut sqlx::QueryBuilder<_>| {
-        query.push(format!(" WHERE {column} = ")).push_bind(key.0.clone());
-        query.push(format!(" ORDER BY {sort}"));
-    };
-    read_all(connection, restrict).await
+    let mut statement = select::<R>();
+    statement.push(&format!(" WHERE {column} = ")).bind(key.clone().value());
+    statement.push(&format!(" ORDER BY {sort}"));
+    read_all(snapshot, statement).await
 }
 
 async fn read_history(
-    connection: &mut DbConnection,
+    snapshot: &mut Transaction,
     key: &OrderKey,
     after_sequence: i64,
     rows: usize,
 ) -> Result<Vec<HistoryRow>, sqlx::Error> {
-    let restrict = |query: &mut sqlx::QueryBuilder<_>| {
-        query.push(" WHERE order_key = ").push_bind(key.0.clone());
-        query.push(" AND sequence > ").push_bind(after_sequence);
-        query.push(" ORDER BY sequence LIMIT ").push_bind(i64::try_from(rows).unwrap_or(i64::MAX));
-    };
-    read_all(connection, restrict).await
+    let mut statement = select::<HistoryRow>();
+    statement.push(" WHERE order_key = ").bind(key.clone().value());
+    statement.push(" AND sequence > ").bind(after_sequence);
+    statement.push(" ORDER BY sequence LIMIT ").bind(i64::try_from(rows).unwrap_or(i64::MAX));
+    read_all(snapshot, statement).await
 }

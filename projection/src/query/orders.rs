@@ -1,9 +1,10 @@
 //! Lists of orders, page by page.
-use domain::Timestamp;
 use domain::order::OrderState;
+use domain::{CatalogVersion, Timestamp};
 
 use super::{Conditions, Cursor, Page, page, page_rows};
-use crate::rows::{At, OrderRow};
+use crate::dialect::Statement;
+use crate::rows::{At, OrderRow, indexed, select};
 use crate::{Error, Projection};
 
 /// What a list of orders is sorted by; equal ones by their keys. Each has an index.
@@ -17,7 +18,7 @@ pub enum OrderSort {
 }
 
 impl OrderSort {
-    fn column(self) -> &'static str {
+    pub(super) fn column(self) -> &'static str {
         match self {
             OrderSort::CapturedAt => "captured_at",
             OrderSort::UpdatedAt => "updated_at",
@@ -45,6 +46,8 @@ pub struct OrderFilter {
     pub updated_since: Option<Timestamp>,
     pub requester: Option<String>,
     pub external_id: Option<String>,
+    /// Those that are pinned to it.
+    pub catalog_version: Option<CatalogVersion>,
     /// Some item of it is of this offering.
     pub offering: Option<String>,
     pub stuck: Option<bool>,
@@ -58,6 +61,34 @@ pub struct OrderFilter {
     pub limit: usize,
 }
 
+impl OrderFilter {
+    /// # Errors
+    /// [`Error::Cursor`].
+    pub(super) fn statement(self) -> Result<Statement, Error> {
+        let (sort, mut statement) = (self.sort, select::<OrderRow>());
+        let after = self.after.as_deref().map(|text| Cursor::parse(text, sort.column())).transpose()?;
+        let mut conditions = Conditions::of(&mut statement);
+        conditions.one_of("state", self.states);
+        conditions.with("captured_at >= ", self.captured_since.map(At));
+        conditions.with("updated_at >= ", self.updated_since.map(At));
+        conditions.with("requester = ", self.requester.map(indexed));
+        conditions.with("external_id = ", self.external_id.map(indexed));
+        conditions.with("catalog_version = ", self.catalog_version);
+        conditions.when(self.stuck == Some(true), "stuck = TRUE");
+        conditions.when(self.stuck == Some(false), "stuck = FALSE");
+        conditions.when(self.in_fallout, "open_cases > 0");
+        if let Some(offering) = self.offering {
+            let statement = conditions.next();
+            statement
+                .push("key IN (SELECT order_key FROM items WHERE offering = ")
+                .bind(indexed(offering))
+                .push(")");
+        }
+        conditions.page(sort.column(), "key", after, self.descending, page_rows(self.limit));
+        Ok(statement)
+    }
+}
+
 impl Projection {
     /// One page of the orders that fit the filter.
     ///
@@ -65,25 +96,7 @@ impl Projection {
     /// [`Error::Cursor`] for an `after` that is not of a list sorted like this; [`Error::Read`].
     pub async fn orders(&self, filter: OrderFilter) -> Result<Page<OrderRow>, Error> {
         let (sort, length) = (filter.sort, page_rows(filter.limit));
-        let after = filter.after.as_deref().map(|text| Cursor::parse(text, sort.column())).transpose()?;
-        let rows = self.list("the orders", |query| {
-            let mut conditions = Conditions::of(query);
-            conditions.one_of("state", filter.states);
-            conditions.with("captured_at >= ", filter.captured_since.map(At));
-            conditions.with("updated_at >= ", filter.updated_since.map(At));
-            conditions.with("requester = ", filter.requester);
-            conditions.with("external_id = ", filter.external_id);
-            conditions.with("stuck = ", filter.stuck);
-            conditions.with("open_cases > ", filter.in_fallout.then_some(0_i64));
-            if let Some(offering) = filter.offering {
-                let query = conditions.next();
-                query
-                    .push("key IN (SELECT order_key FROM items WHERE offering = ")
-                    .push_bind(offering)
-                    .push(")");
-            }
-            conditions.page(sort.column(), "key", after, filter.descending, length);
-        });
+        let rows = self.list("the orders", filter.statement()?);
         let place =
             |row: &OrderRow| Cursor { value: sort.value(row), id: row.key.0.clone() }.text(sort.column());
         Ok(page(rows.await?, length, place))

@@ -4,7 +4,8 @@ use domain::{OrderKey, ProductId};
 use serde::Serialize;
 
 use super::{Conditions, Cursor, Page, page, page_rows};
-use crate::rows::{ProductHistoryRow, ProductRow};
+use crate::dialect::Statement;
+use crate::rows::{Cell as _, ProductHistoryRow, ProductRow, indexed, select};
 use crate::{Error, Projection};
 
 /// Which products; what is not given does not restrict.
@@ -34,6 +35,22 @@ pub struct ProductView {
 
 const SORTED_BY: &str = "changed_at";
 
+impl ProductFilter {
+    /// # Errors
+    /// [`Error::Cursor`].
+    pub(super) fn statement(self) -> Result<Statement, Error> {
+        let mut statement = select::<ProductRow>();
+        let after = self.after.as_deref().map(|text| Cursor::parse(text, SORTED_BY)).transpose()?;
+        let mut conditions = Conditions::of(&mut statement);
+        conditions.one_of("state", self.states);
+        conditions.with("customer = ", self.customer.map(indexed));
+        conditions.with("offering = ", self.offering.map(indexed));
+        conditions.with("order_key = ", self.order_key);
+        conditions.page(SORTED_BY, "id", after, false, page_rows(self.limit));
+        Ok(statement)
+    }
+}
+
 impl Projection {
     /// One page of the products that fit the filter, in the sequence of their last change.
     ///
@@ -41,15 +58,7 @@ impl Projection {
     /// [`Error::Cursor`]; [`Error::Read`].
     pub async fn products(&self, filter: ProductFilter) -> Result<Page<ProductRow>, Error> {
         let length = page_rows(filter.limit);
-        let after = filter.after.as_deref().map(|text| Cursor::parse(text, SORTED_BY)).transpose()?;
-        let rows = self.list("the products", |query| {
-            let mut conditions = Conditions::of(query);
-            conditions.one_of("state", filter.states);
-            conditions.with("customer = ", filter.customer);
-            conditions.with("offering = ", filter.offering);
-            conditions.with("order_key = ", filter.order_key);
-            conditions.page(SORTED_BY, "id", after, false, length);
-        });
+        let rows = self.list("the products", filter.statement()?);
         let place =
             |row: &ProductRow| Cursor { value: row.changed_at.0.0, id: row.id.0.clone() }.text(SORTED_BY);
         Ok(page(rows.await?, length, place))
@@ -60,16 +69,14 @@ impl Projection {
     /// # Errors
     /// [`Error::Read`].
     pub async fn product(&self, id: &ProductId) -> Result<Option<ProductView>, Error> {
-        let rows: Vec<ProductRow> = self
-            .list("the product", |query| {
-                query.push(" WHERE id = ").push_bind(id.0.clone());
-            })
-            .await?;
+        let mut statement = select::<ProductRow>();
+        statement.push(" WHERE id = ").bind(id.clone().value());
+        let rows: Vec<ProductRow> = self.list("the product", statement).await?;
         let Some(product) = rows.into_iter().next() else { return Ok(None) };
-        let history = self.list("the product's history", |query| {
-            query.push(" WHERE product_id = ").push_bind(id.0.clone()).push(" ORDER BY sequence LIMIT ");
-            query.push_bind(i64::try_from(super::HISTORY_ROWS_MAX).unwrap_or(i64::MAX));
-        });
+        let mut statement = select::<ProductHistoryRow>();
+        statement.push(" WHERE product_id = ").bind(id.clone().value()).push(" ORDER BY sequence LIMIT ");
+        statement.bind(i64::try_from(super::HISTORY_ROWS_MAX).unwrap_or(i64::MAX));
+        let history = self.list("the product's history", statement);
         Ok(Some(ProductView { product, history: history.await? }))
     }
 }

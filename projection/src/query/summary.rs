@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use domain::fallout::{FailureDomain, Recoverability};
 use domain::order::OrderState;
 use serde::Serialize;
-use sqlx::{QueryBuilder, Row as _};
 
 use crate::apply::counted;
-use crate::dialect::{Db, DbConnection};
-use crate::rows::Cell;
+use crate::dialect::{Statement, Transaction};
+use crate::rows::{Cell, count};
 use crate::{Error, Projection};
 
 /// The cases of one kind.
@@ -53,31 +52,26 @@ impl Projection {
     /// [`Error::Read`].
     pub async fn summary(&self) -> Result<Summary, Error> {
         let read_error = |source| Error::Read { what: "the summary", source };
-        let mut snapshot = self.pools.readers.begin().await.map_err(read_error)?;
+        let mut snapshot = self.pools.snapshot().await.map_err(read_error)?;
         let summary = read_summary(&mut snapshot).await.map_err(read_error)?;
         snapshot.commit().await.map_err(read_error)?;
         Ok(summary)
     }
 }
 
-async fn read_summary(connection: &mut DbConnection) -> Result<Summary, sqlx::Error> {
+async fn read_summary(snapshot: &mut Transaction) -> Result<Summary, sqlx::Error> {
     let mut summary = Summary::default();
-    let by_state = "SELECT state, COUNT(*) FROM orders GROUP BY state";
-    for row in QueryBuilder::<Db>::new(by_state).build().fetch_all(&mut *connection).await? {
-        summary.orders_by_state.insert(Cell::take(&row, 0)?, row.try_get(1)?);
+    let by_state = Statement::new("SELECT state, COUNT(*) FROM orders GROUP BY state");
+    for row in snapshot.fetch(by_state).await? {
+        summary.orders_by_state.insert(Cell::take(&row, 0)?, row.integer(1)?);
     }
     summary.orders = summary.orders_by_state.values().sum();
-    summary.stuck_orders =
-        count(connection, "SELECT COUNT(*) FROM orders WHERE stuck_since IS NOT NULL").await?;
-    summary.orders_in_fallout =
-        count(connection, "SELECT COUNT(DISTINCT order_key) FROM cases WHERE is_open = TRUE").await?;
-    summary.cases = read_cases(connection).await?;
+    summary.stuck_orders = count(snapshot, "SELECT COUNT(*) FROM orders WHERE stuck = TRUE").await?;
+    summary.orders_in_fallout = count(snapshot, "SELECT COUNT(*) FROM orders WHERE open_cases > 0").await?;
+    summary.cases = read_cases(snapshot).await?;
     summary.open_cases = summary.cases.iter().map(|group| group.open).sum();
-    for row in
-        sqlx::query::<Db>("SELECT name, label, amount FROM counters").fetch_all(&mut *connection).await?
-    {
-        let (name, label, amount): (String, String, i64) =
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    for row in snapshot.fetch(Statement::new("SELECT name, label, amount FROM counters")).await? {
+        let (name, label, amount) = (row.text(0)?, row.text(1)?, row.integer(2)?);
         let counters = match name.as_str() {
             counted::COMMANDS_SENT => &mut summary.commands_sent_by_system,
             counted::RETRIES => &mut summary.retries_by_system,
@@ -94,15 +88,11 @@ async fn read_summary(connection: &mut DbConnection) -> Result<Summary, sqlx::Er
     Ok(summary)
 }
 
-async fn count(connection: &mut DbConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
-    sqlx::query::<Db>(sql).fetch_one(connection).await?.try_get(0)
-}
-
-async fn read_cases(connection: &mut DbConnection) -> Result<Vec<CaseGroup>, sqlx::Error> {
+async fn read_cases(snapshot: &mut Transaction) -> Result<Vec<CaseGroup>, sqlx::Error> {
     let by_class = "SELECT domain, recoverability, normalized_code, SUM(CASE WHEN is_open THEN 1 ELSE 0 END), COUNT(*) \
                     FROM cases GROUP BY domain, recoverability, normalized_code \
                     ORDER BY domain, recoverability, normalized_code";
-    let rows = sqlx::query::<Db>(by_class).fetch_all(connection).await?;
+    let rows = snapshot.fetch(Statement::new(by_class)).await?;
     let group = |row| {
         Ok(CaseGroup {
             domain: Cell::take(&row, 0)?,

@@ -4,8 +4,8 @@ use domain::{OrderKey, Timestamp};
 use serde::Serialize;
 
 use super::Conditions;
-use crate::dialect::DbRow;
-use crate::rows::{At, Binds, Cell, OrderRow, Row};
+use crate::dialect::{DbRow, Value};
+use crate::rows::{At, Cell, OrderRow, Row, select};
 use crate::{Error, Projection};
 
 /// One ended order.
@@ -34,7 +34,7 @@ impl Row for OrderTime {
     fn key(&self) -> OrderKey {
         self.key.clone()
     }
-    fn bind(self, _: &mut Binds<'_>) {
+    fn values(self) -> Vec<Value> {
         unreachable!("a view is only read");
     }
     fn read(row: &DbRow) -> Result<OrderTime, sqlx::Error> {
@@ -59,12 +59,11 @@ impl Projection {
         since: Timestamp,
         limit: usize,
     ) -> Result<Vec<OrderTime>, Error> {
-        let rows = self.list("the times of orders", |query| {
-            let mut conditions = Conditions::of(query);
-            conditions.with("ended_at >= ", Some(At(since)));
-            conditions.one_of("state", states.to_vec());
-            query.push(" ORDER BY ended_at, key LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        });
-        rows.await
+        let mut statement = select::<OrderTime>();
+        let mut conditions = Conditions::of(&mut statement);
+        conditions.with("ended_at >= ", Some(At(since)));
+        conditions.one_of("state", states.to_vec());
+        statement.push(" ORDER BY ended_at, key LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.list("the times of orders", statement).await
     }
 }

@@ -1,8 +1,11 @@
 //! One value in one column: how it is written and read.
 use std::str::FromStr;
 
+use domain::downstream::CircuitState;
 use domain::fallout::{CaseState, Detection, FailureDomain, Recoverability, Severity};
 use domain::inventory::ProductState;
+use domain::limits::TEXT_BYTES_MAX;
+use domain::order::event::ChargeAction;
 use domain::order::{ItemAction, ItemState, OrderState, Values};
 use domain::plan::{ExecutionMode, ServiceOrderKind, ServiceOrderState, TaskState};
 use domain::{
@@ -11,18 +14,13 @@ use domain::{
 };
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Serialize, Serializer};
-use sqlx::Row as _;
-use sqlx::query_builder::Separated;
 
 use super::SubmissionOutcome;
-use crate::dialect::{Db, DbRow};
-
-/// The list of values of one row.
-pub(crate) type Binds<'b> = Separated<'b, Db, &'static str>;
+use crate::dialect::{DbRow, Value};
 
 /// A value that fills a column.
 pub(crate) trait Cell: Sized {
-    fn put(self, binds: &mut Binds<'_>);
+    fn value(self) -> Value;
 
     /// # Errors
     /// The database failed, or the column holds what this version cannot read.
@@ -35,27 +33,49 @@ fn unreadable(index: usize, found: &str) -> sqlx::Error {
 }
 
 macro_rules! native_cells {
-    ($($kind:ty),+) => {$(
+    ($($kind:ty: $value:path, $take:ident;)+) => {$(
         impl Cell for $kind {
-            fn put(self, binds: &mut Binds<'_>) {
-                binds.push_bind(self);
+            fn value(self) -> Value {
+                $value(self)
             }
             fn take(row: &DbRow, index: usize) -> Result<$kind, sqlx::Error> {
-                row.try_get(index)
+                row.$take(index)
             }
         }
     )+};
 }
-native_cells!(String, i64, bool, Option<String>, Option<i64>);
+native_cells! {
+    String: Value::from, text;
+    i64: Value::from, integer;
+    bool: Value::Boolean, boolean;
+    Option<String>: Value::Text, text_or_null;
+    Option<i64>: Value::Integer, integer_or_null;
+}
 
 impl Cell for u32 {
-    fn put(self, binds: &mut Binds<'_>) {
-        binds.push_bind(i64::from(self));
+    fn value(self) -> Value {
+        Value::from(i64::from(self))
     }
     fn take(row: &DbRow, index: usize) -> Result<u32, sqlx::Error> {
-        let number: i64 = row.try_get(index)?;
+        let number = row.integer(index)?;
         u32::try_from(number).map_err(|_| unreadable(index, &number.to_string()))
     }
+}
+
+/// The longest text in a column with an index, in bytes. Longer ones are cut to it, in rows and in what is searched: PostgreSQL
+/// indexes no more than 2,704 bytes, and a request that is refused for its length is shown too. The snapshot has all of it.
+pub const INDEXED_TEXT_BYTES_MAX: usize = TEXT_BYTES_MAX;
+// Two such columns and a number fit into an entry, even if every byte is one that is stored as two.
+const _: () = assert!(4 * INDEXED_TEXT_BYTES_MAX + 256 < 2_704);
+
+/// A text for a column with an index.
+pub(crate) fn indexed(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(INDEXED_TEXT_BYTES_MAX));
+    text
+}
+
+fn text_of_id(id: &impl ToString) -> String {
+    id.to_string()
 }
 
 /// The name that an enum without content is written by.
@@ -76,29 +96,29 @@ fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
 macro_rules! text_cells {
     ($to:expr, $from:expr; $($kind:ty),+) => {$(
         impl Cell for $kind {
-            fn put(self, binds: &mut Binds<'_>) {
-                binds.push_bind($to(&self));
+            fn value(self) -> Value {
+                Value::from($to(&self))
             }
             fn take(row: &DbRow, index: usize) -> Result<$kind, sqlx::Error> {
-                let text: String = row.try_get(index)?;
+                let text = row.text(index)?;
                 $from(&text).ok_or_else(|| unreadable(index, &text))
             }
         }
         impl Cell for Option<$kind> {
-            fn put(self, binds: &mut Binds<'_>) {
-                binds.push_bind(self.as_ref().map($to));
+            fn value(self) -> Value {
+                Value::Text(self.as_ref().map($to))
             }
             fn take(row: &DbRow, index: usize) -> Result<Option<$kind>, sqlx::Error> {
-                let text: Option<String> = row.try_get(index)?;
+                let text = row.text_or_null(index)?;
                 text.map(|text| $from(&text).ok_or_else(|| unreadable(index, &text))).transpose()
             }
         }
     )+};
 }
 text_cells!(text_of, from_text; OrderState, ItemState, ItemAction, ServiceOrderKind, ServiceOrderState, TaskState,
-    ExecutionMode, CaseState, Detection, Severity, FailureDomain, Recoverability, ProductState, SubmissionOutcome);
+    ExecutionMode, ChargeAction, CircuitState, CaseState, Detection, Severity, FailureDomain, Recoverability, ProductState, SubmissionOutcome);
 text_cells!(ToString::to_string, |text: &str| FromStr::from_str(text).ok(); CaseId, CommandId, ServiceOrderId, TaskId);
-text_cells!(ToString::to_string, |text: &str| Some(text.into()); CatalogVersion, ItemId, OrderKey, ProductId, RequestId);
+text_cells!(|id: &_| indexed(text_of_id(id)), |text: &str| Some(text.into()); CatalogVersion, ItemId, OrderKey, ProductId, RequestId);
 
 /// A point in time: milliseconds in a column, RFC 3339 in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,21 +131,20 @@ impl Serialize for At {
 }
 
 impl Cell for At {
-    fn put(self, binds: &mut Binds<'_>) {
-        binds.push_bind(self.0.0);
+    fn value(self) -> Value {
+        Value::from(self.0.0)
     }
     fn take(row: &DbRow, index: usize) -> Result<At, sqlx::Error> {
-        row.try_get(index).map(|at| At(Timestamp(at)))
+        row.integer(index).map(|at| At(Timestamp(at)))
     }
 }
 
 impl Cell for Option<At> {
-    fn put(self, binds: &mut Binds<'_>) {
-        binds.push_bind(self.map(|at| at.0.0));
+    fn value(self) -> Value {
+        Value::Integer(self.map(|at| at.0.0))
     }
     fn take(row: &DbRow, index: usize) -> Result<Option<At>, sqlx::Error> {
-        let at: Option<i64> = row.try_get(index)?;
-        Ok(at.map(|at| At(Timestamp(at))))
+        Ok(row.integer_or_null(index)?.map(|at| At(Timestamp(at))))
     }
 }
 
@@ -171,10 +190,10 @@ impl Serialize for JsonText {
 }
 
 impl Cell for JsonText {
-    fn put(self, binds: &mut Binds<'_>) {
-        binds.push_bind(self.0);
+    fn value(self) -> Value {
+        Value::from(self.0)
     }
     fn take(row: &DbRow, index: usize) -> Result<JsonText, sqlx::Error> {
-        row.try_get(index).map(JsonText)
+        row.text(index).map(JsonText)
     }
 }

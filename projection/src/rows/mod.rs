@@ -1,8 +1,6 @@
 //! The tables, one type per row: what `apply` writes is what a query answers.
 //!
 //! Each serializes in camelCase, times as RFC 3339; names of fields are contract. [`cell`] says how a value fills a column.
-use std::collections::{BTreeMap, BTreeSet};
-
 use domain::fallout::{CaseState, Detection, FailureDomain, Recoverability, Severity};
 use domain::inventory::ProductState;
 use domain::order::{ItemAction, ItemState, OrderState};
@@ -13,13 +11,15 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 mod cell;
+mod stage;
 mod store;
 
-pub use cell::{At, JsonText};
-pub(crate) use cell::{Binds, Cell, text_of};
-pub(crate) use store::{add_counters, delete_where, load, read_all, upsert};
+pub use cell::{At, INDEXED_TEXT_BYTES_MAX, JsonText};
+pub(crate) use cell::{Cell, indexed, text_of};
+pub(crate) use stage::Stage;
+pub(crate) use store::{add_counters, count, delete_where, load, read_all, read_lines, select, upsert};
 
-use crate::dialect::DbRow;
+use crate::dialect::{DbRow, Transaction, Value};
 
 /// One row of a table. The first [`Row::KEYS`] columns are its primary key.
 pub(crate) trait Row: Sized + Send {
@@ -29,7 +29,8 @@ pub(crate) trait Row: Sized + Send {
     const KEYS: usize;
 
     fn key(&self) -> Self::Key;
-    fn bind(self, binds: &mut Binds<'_>);
+    /// In the sequence of the columns.
+    fn values(self) -> Vec<Value>;
     /// # Errors
     /// The database failed, or a column holds what this version cannot read.
     fn read(row: &DbRow) -> Result<Self, sqlx::Error>;
@@ -55,8 +56,8 @@ macro_rules! row {
             fn key(&self) -> Self::Key {
                 ($(self.$key.clone(),)+)
             }
-            fn bind(self, binds: &mut Binds<'_>) {
-                $(self.$field.put(binds);)+
+            fn values(self) -> Vec<Value> {
+                vec![$(self.$field.value(),)+]
             }
             fn read(row: &DbRow) -> Result<$name, sqlx::Error> {
                 let mut columns = 0..;
@@ -65,6 +66,9 @@ macro_rules! row {
         }
     };
 }
+
+mod beside;
+pub use beside::{BillingIntentRow, CounterRow, DownstreamHealthRow, NotificationRow, PositionRow};
 
 row! {
     /// An order at a glance: a line of a list, and the head of its own page.
@@ -314,69 +318,26 @@ row! {
     }
 }
 
-row! {
-    /// The first offset of a partition that is not applied.
-    PositionRow in "positions", key (topic: String, partition_id: i64), 2 {
-        topic: String,
-        partition_id: i64,
-        next_offset: i64,
-    }
-}
+/// All tables that events make, by name; and their rows as lines.
+macro_rules! tables {
+    ($($row:ident)+) => {
+        pub const TABLES: &[&str] = &[$($row::TABLE,)+ "log_ends", "pruned"];
+        /// The tables of which the same log always makes the same rows.
+        pub const EVENT_TABLES: &[&str] = &[$($row::TABLE,)+];
 
-/// Rows of one table as a batch sees them: read once, changed in memory, written once.
-#[derive(Debug)]
-pub(crate) struct Stage<R: Row> {
-    rows: BTreeMap<R::Key, R>,
-    changed: BTreeSet<R::Key>,
-}
-
-impl<R: Row> Stage<R> {
-    pub fn new(loaded: Vec<R>) -> Stage<R> {
-        Stage { rows: loaded.into_iter().map(|row| (row.key(), row)).collect(), changed: BTreeSet::new() }
-    }
-
-    pub fn get(&self, key: &R::Key) -> Option<&R> {
-        self.rows.get(key)
-    }
-
-    /// The row, which will be written.
-    pub fn change(&mut self, key: &R::Key) -> Option<&mut R> {
-        let row = self.rows.get_mut(key)?;
-        self.changed.insert(key.clone());
-        Some(row)
-    }
-
-    /// A new row, or one in another's place.
-    pub fn put(&mut self, row: R) {
-        self.changed.insert(row.key());
-        self.rows.insert(row.key(), row);
-    }
-
-    /// The keys of the staged rows that are meant.
-    pub fn keys(&self, meant: impl Fn(&R) -> bool) -> Vec<R::Key> {
-        self.rows.iter().filter(|(_, row)| meant(row)).map(|(key, _)| key.clone()).collect()
-    }
-
-    /// The keys from the first on, as long as their rows are meant.
-    pub fn keys_from(&self, first: R::Key, meant: impl Fn(&R) -> bool) -> Vec<R::Key> {
-        self.rows.range(first..).take_while(|(_, row)| meant(row)).map(|(key, _)| key.clone()).collect()
-    }
-
-    /// Forgets rows; whoever calls sees to it that they leave the table too.
-    pub fn forget(&mut self, keys: Vec<R::Key>) {
-        for key in &keys {
-            self.rows.remove(key);
-            self.changed.remove(key);
+        /// The rows of a table, a line of JSON each, in the sequence of its key; `None` for a table that is none of ours.
+        pub(crate) async fn lines(
+            transaction: &mut Transaction,
+            table: &str,
+        ) -> Result<Option<Vec<String>>, sqlx::Error> {
+            $(if table == $row::TABLE {
+                return read_lines::<$row>(transaction).await.map(Some);
+            })+
+            Ok(None)
         }
-    }
-
-    /// All rows, changed or not; of two with one key, the later.
-    pub fn into_all(self) -> Vec<R> {
-        self.rows.into_values().collect()
-    }
-
-    /// What has to be written.
-    pub fn into_changed(mut self) -> Vec<R> {
-        self.changed.iter().filter_map(|key| self.rows.remove(key)).collect()
-    }
+    };
+}
+tables! {
+    OrderRow SubmissionRow ItemRow ServiceOrderRow TaskRow HistoryRow CaseRow ProductRow ProductHistoryRow BillingIntentRow
+    NotificationRow DownstreamHealthRow PositionRow CounterRow
 }

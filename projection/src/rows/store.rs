@@ -3,10 +3,10 @@
 //! Statements come in few sizes, so that each is prepared once per connection and not once per number of rows.
 use std::collections::BTreeMap;
 
-use sqlx::QueryBuilder;
+use serde::Serialize;
 
-use super::Row;
-use crate::dialect::{BINDS_MAX, Db, DbConnection};
+use super::{Row, indexed};
+use crate::dialect::{BINDS_MAX, Statement, Transaction, Value};
 
 /// The numbers of rows that one statement takes; any number is a sum of these.
 const ROWS_PER_STATEMENT: &[usize] = &[128, 32, 8, 2, 1];
@@ -26,17 +26,17 @@ fn lengths(mut rows: usize) -> impl Iterator<Item = usize> {
 
 /// The rows whose `columns` equal one of the `keys`; each key has as many parts as there are columns.
 pub(crate) async fn load<R: Row>(
-    connection: &mut DbConnection,
+    transaction: &mut Transaction,
     columns: &[&str],
-    keys: impl ExactSizeIterator<Item = Vec<String>> + Send,
+    keys: impl ExactSizeIterator<Item = Vec<Value>> + Send,
 ) -> Result<Vec<R>, sqlx::Error> {
     let mut found = Vec::new();
     let (total, mut keys) = (keys.len(), keys);
     for length in lengths(total) {
-        let mut query = select::<R>();
-        query.push(" WHERE ");
-        matching(&mut query, columns, keys.by_ref().take(length));
-        for row in query.build().fetch_all(&mut *connection).await? {
+        let mut statement = select::<R>();
+        statement.push(" WHERE ");
+        matching(&mut statement, columns, keys.by_ref().take(length));
+        for row in transaction.fetch(statement).await? {
             found.push(R::read(&row)?);
         }
     }
@@ -45,57 +45,62 @@ pub(crate) async fn load<R: Row>(
 
 /// Deletes the rows whose `column` equals one of the `keys`.
 pub(crate) async fn delete_where(
-    connection: &mut DbConnection,
+    transaction: &mut Transaction,
     table: &str,
     column: &str,
-    keys: impl ExactSizeIterator<Item = String> + Send,
+    keys: impl ExactSizeIterator<Item = Value> + Send,
 ) -> Result<(), sqlx::Error> {
     let (total, mut keys) = (keys.len(), keys);
     for length in lengths(total) {
-        let mut query = QueryBuilder::new(format!("DELETE FROM {table} WHERE "));
-        matching(&mut query, &[column], keys.by_ref().take(length).map(|key| vec![key]));
-        query.build().execute(&mut *connection).await?;
+        let mut statement = Statement::new(format!("DELETE FROM {table} WHERE "));
+        matching(&mut statement, &[column], keys.by_ref().take(length).map(|key| vec![key]));
+        transaction.execute(statement).await?;
     }
     Ok(())
 }
 
-/// `a IN (?, ?)`, or `(a, b) IN (VALUES (?, ?), (?, ?))`.
-fn matching(query: &mut QueryBuilder<Db>, columns: &[&str], keys: impl Iterator<Item = Vec<String>>) {
+/// `a IN ($1, $2)`, or `(a, b) IN (VALUES ($1, $2), ($3, $4))`.
+fn matching(statement: &mut Statement, columns: &[&str], keys: impl Iterator<Item = Vec<Value>>) {
     if let [column] = columns {
-        query.push(format!("{column} IN ("));
-        let mut list = query.separated(", ");
-        for part in keys.flatten() {
-            list.push_bind(part);
-        }
+        statement.push(column).push(" IN ").bind_list(keys.flatten());
     } else {
-        query.push(format!("({}) IN (", columns.join(", ")));
-        query.push_values(keys, |mut list, parts| {
-            for part in parts {
-                list.push_bind(part);
-            }
-        });
+        statement.push("(").push(&columns.join(", ")).push(") IN (");
+        statement.bind_rows(keys).push(")");
     }
-    query.push(")");
 }
 
 /// `SELECT` all columns of a row's table.
-pub(crate) fn select<R: Row>() -> QueryBuilder<Db> {
-    QueryBuilder::new(format!("SELECT {} FROM {}", R::COLUMNS.join(", "), R::TABLE))
+pub(crate) fn select<R: Row>() -> Statement {
+    Statement::new(format!("SELECT {} FROM {}", R::COLUMNS.join(", "), R::TABLE))
 }
 
-/// All rows that a query made from [`select`] finds.
+/// All rows that a statement made from [`select`] finds.
 pub(crate) async fn read_all<R: Row>(
-    connection: &mut DbConnection,
-    restrict: impl FnOnce(&mut QueryBuilder<Db>),
+    transaction: &mut Transaction,
+    statement: Statement,
 ) -> Result<Vec<R>, sqlx::Error> {
-    let mut query = select::<R>();
-    restrict(&mut query);
-    let rows = query.build().fetch_all(connection).await?;
-    rows.iter().map(R::read).collect()
+    transaction.fetch(statement).await?.iter().map(R::read).collect()
+}
+
+/// All rows as JSON, by their keys.
+pub(crate) async fn read_lines<R: Row + Serialize>(
+    transaction: &mut Transaction,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut statement = select::<R>();
+    statement.push(&format!(" ORDER BY {}", R::COLUMNS[..R::KEYS].join(", ")));
+    let rows: Vec<R> = read_all(transaction, statement).await?;
+    let line = |row: &R| serde_json::to_string(row).map_err(|error| sqlx::Error::Decode(error.into()));
+    rows.iter().map(line).collect()
+}
+
+/// A number that a statement without values finds.
+pub(crate) async fn count(transaction: &mut Transaction, sql: &str) -> Result<i64, sqlx::Error> {
+    let rows = transaction.fetch(Statement::new(sql)).await?;
+    rows.first().ok_or(sqlx::Error::RowNotFound)?.integer(0)
 }
 
 /// Writes rows, over those of the same key. No two of them may have the same key.
-pub(crate) async fn upsert<R: Row>(connection: &mut DbConnection, rows: Vec<R>) -> Result<(), sqlx::Error> {
+pub(crate) async fn upsert<R: Row>(transaction: &mut Transaction, rows: Vec<R>) -> Result<(), sqlx::Error> {
     let (keys, others) = R::COLUMNS.split_at(R::KEYS);
     let assignments: Vec<String> =
         others.iter().map(|column| format!("{column} = excluded.{column}")).collect();
@@ -103,27 +108,27 @@ pub(crate) async fn upsert<R: Row>(connection: &mut DbConnection, rows: Vec<R>) 
     let over = format!(" ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), assignments.join(", "));
     let (total, mut rows) = (rows.len(), rows.into_iter());
     for length in lengths(total) {
-        let mut query = QueryBuilder::new(&into);
-        query.push_values(rows.by_ref().take(length), |mut binds, row| row.bind(&mut binds));
-        query.push(&over);
-        query.build().execute(&mut *connection).await?;
+        let mut statement = Statement::new(&*into);
+        statement.bind_rows(rows.by_ref().take(length).map(Row::values)).push(&over);
+        transaction.execute(statement).await?;
     }
     Ok(())
 }
 
 /// Adds to counters; one that is not there yet begins at zero.
 pub(crate) async fn add_counters(
-    connection: &mut DbConnection,
+    transaction: &mut Transaction,
     amounts: BTreeMap<(&'static str, String), i64>,
 ) -> Result<(), sqlx::Error> {
     let (total, mut amounts) = (amounts.len(), amounts.into_iter());
     for length in lengths(total) {
-        let mut query = QueryBuilder::new("INSERT INTO counters (name, label, amount) ");
-        query.push_values(amounts.by_ref().take(length), |mut binds, ((name, label), amount)| {
-            binds.push_bind(name).push_bind(label).push_bind(amount);
-        });
-        query.push(" ON CONFLICT (name, label) DO UPDATE SET amount = counters.amount + excluded.amount");
-        query.build().execute(&mut *connection).await?;
+        let mut statement = Statement::new("INSERT INTO counters (name, label, amount) ");
+        let row = |((name, label), amount): ((&str, String), i64)| {
+            vec![name.into(), indexed(label).into(), amount.into()]
+        };
+        statement.bind_rows(amounts.by_ref().take(length).map(row));
+        statement.push(" ON CONFLICT (name, label) DO UPDATE SET amount = counters.amount + excluded.amount");
+        transaction.execute(statement).await?;
     }
     Ok(())
 }

@@ -4,15 +4,17 @@ use domain::{OrderKey, Timestamp};
 use projection::Projection;
 use projection::query::{CaseFilter, OrderFilter, OrderSort};
 
-use crate::projected;
 use crate::story::{self, STARTED_AT, order_records};
+use crate::{Place, on_both};
 
 /// Orders "a" to "e": completed, stuck with an open case, planned, captured, captured.
-async fn five() -> (tempfile::TempDir, Projection) {
+async fn five(place: &Place) -> Projection {
     let [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map(story::key);
     let stuck = [story::until_planned(&b), story::until_stuck(&b)].concat();
     let captured = vec![story::captured(&d, 60, 1), story::captured(&e, 60, 1)];
-    projected(order_records(0, [story::whole(&a), stuck, story::until_planned(&c), captured].concat())).await
+    place
+        .projected(order_records(0, [story::whole(&a), stuck, story::until_planned(&c), captured].concat()))
+        .await
 }
 
 fn names(keys: impl Iterator<Item = OrderKey>) -> String {
@@ -21,31 +23,34 @@ fn names(keys: impl Iterator<Item = OrderKey>) -> String {
 
 #[tokio::test]
 async fn each_filter_restricts_and_each_page_goes_on_where_the_last_ended() {
-    let (_folder, projection) = five().await;
-    let at = |seconds: i64| Some(Timestamp(STARTED_AT + seconds * 1_000));
-    let all = OrderFilter::default;
-    let rows = [
-        (all(), "abcde"),
-        (OrderFilter { states: vec![OrderState::Captured, OrderState::Completed], ..all() }, "ade"),
-        (OrderFilter { captured_since: at(60), ..all() }, "de"),
-        (OrderFilter { updated_since: at(40), ..all() }, "ade"),
-        (OrderFilter { requester: Some("TMF".to_owned()), ..all() }, "abcde"),
-        (OrderFilter { requester: Some("other".to_owned()), ..all() }, ""),
-        (OrderFilter { external_id: Some("PO-7".to_owned()), stuck: Some(false), ..all() }, "acde"),
-        (OrderFilter { stuck: Some(true), ..all() }, "b"),
-        (OrderFilter { in_fallout: true, ..all() }, "b"),
-        (OrderFilter { offering: Some("mail".to_owned()), ..all() }, "abcde"),
-        (OrderFilter { offering: Some("mails".to_owned()), ..all() }, ""),
-        (OrderFilter { descending: true, ..all() }, "edcba"),
-        (OrderFilter { sort: OrderSort::UpdatedAt, ..all() }, "cbade"),
-        (OrderFilter { sort: OrderSort::Priority, descending: true, ..all() }, "edcba"),
-    ];
-    for (filter, expected) in rows {
-        for limit in [0, 1, 2, 5] {
-            let shown = all_pages(&projection, OrderFilter { limit, ..filter.clone() }).await;
-            assert_eq!(shown, expected, "{filter:?}, {limit} per page");
+    on_both(async |place| {
+        let projection = five(place).await;
+        let at = |seconds: i64| Some(Timestamp(STARTED_AT + seconds * 1_000));
+        let all = OrderFilter::default;
+        let rows = [
+            (all(), "abcde"),
+            (OrderFilter { states: vec![OrderState::Captured, OrderState::Completed], ..all() }, "ade"),
+            (OrderFilter { captured_since: at(60), ..all() }, "de"),
+            (OrderFilter { updated_since: at(40), ..all() }, "ade"),
+            (OrderFilter { requester: Some("TMF".to_owned()), ..all() }, "abcde"),
+            (OrderFilter { requester: Some("other".to_owned()), ..all() }, ""),
+            (OrderFilter { external_id: Some("PO-7".to_owned()), stuck: Some(false), ..all() }, "acde"),
+            (OrderFilter { stuck: Some(true), ..all() }, "b"),
+            (OrderFilter { in_fallout: true, ..all() }, "b"),
+            (OrderFilter { offering: Some("mail".to_owned()), ..all() }, "abcde"),
+            (OrderFilter { offering: Some("mails".to_owned()), ..all() }, ""),
+            (OrderFilter { descending: true, ..all() }, "edcba"),
+            (OrderFilter { sort: OrderSort::UpdatedAt, ..all() }, "cbade"),
+            (OrderFilter { sort: OrderSort::Priority, descending: true, ..all() }, "edcba"),
+        ];
+        for (filter, expected) in rows {
+            for limit in [0, 1, 2, 5] {
+                let shown = all_pages(&projection, OrderFilter { limit, ..filter.clone() }).await;
+                assert_eq!(shown, expected, "{filter:?}, {limit} per page");
+            }
         }
-    }
+    })
+    .await;
 }
 
 async fn all_pages(projection: &Projection, mut filter: OrderFilter) -> String {
@@ -61,38 +66,48 @@ async fn all_pages(projection: &Projection, mut filter: OrderFilter) -> String {
 
 #[tokio::test]
 async fn cases_are_found_by_what_they_are() {
-    use domain::fallout::{FailureDomain, Recoverability, Severity};
-    let (_folder, projection) = five().await;
-    let all = CaseFilter::default;
-    let rows = [
-        (all(), 2),
-        (CaseFilter { open: Some(true), ..all() }, 1),
-        (CaseFilter { order_key: Some(story::key("a")), ..all() }, 1),
-        (CaseFilter { severities: vec![Severity::Critical, Severity::Low], ..all() }, 2),
-        (CaseFilter { severities: vec![Severity::Low], ..all() }, 0),
-        (CaseFilter { domain: Some(FailureDomain::Provisioning), ..all() }, 2),
-        (CaseFilter { recoverability: Some(Recoverability::Terminal), ..all() }, 0),
-        (CaseFilter { normalized_code: Some("PORT_BUSY".to_owned()), ..all() }, 2),
-        (CaseFilter { owner_group: Some("network operations".to_owned()), open: Some(false), ..all() }, 1),
-        (CaseFilter { system: Some("billing".to_owned()), ..all() }, 0),
-    ];
-    for (filter, expected) in rows {
-        let page = projection.cases(filter.clone()).await.unwrap();
-        assert_eq!(page.rows.len(), expected, "{filter:?}");
-    }
-    let first = projection.cases(CaseFilter { limit: 1, ..all() }).await.unwrap();
-    let second = projection.cases(CaseFilter { limit: 1, after: first.next.clone(), ..all() }).await.unwrap();
-    assert_ne!(first.rows[0].id, second.rows[0].id);
-    assert_eq!(second.next, None);
+    on_both(async |place| {
+        use domain::fallout::{FailureDomain, Recoverability, Severity};
+        let projection = five(place).await;
+        let all = CaseFilter::default;
+        let rows = [
+            (all(), 2),
+            (CaseFilter { open: Some(true), ..all() }, 1),
+            (CaseFilter { order_key: Some(story::key("a")), ..all() }, 1),
+            (CaseFilter { severities: vec![Severity::Critical, Severity::Low], ..all() }, 2),
+            (CaseFilter { severities: vec![Severity::Low], ..all() }, 0),
+            (CaseFilter { domain: Some(FailureDomain::Provisioning), ..all() }, 2),
+            (CaseFilter { recoverability: Some(Recoverability::Terminal), ..all() }, 0),
+            (CaseFilter { normalized_code: Some("PORT_BUSY".to_owned()), ..all() }, 2),
+            (
+                CaseFilter { owner_group: Some("network operations".to_owned()), open: Some(false), ..all() },
+                1,
+            ),
+            (CaseFilter { system: Some("billing".to_owned()), ..all() }, 0),
+        ];
+        for (filter, expected) in rows {
+            let page = projection.cases(filter.clone()).await.unwrap();
+            assert_eq!(page.rows.len(), expected, "{filter:?}");
+        }
+        let first = projection.cases(CaseFilter { limit: 1, ..all() }).await.unwrap();
+        let second =
+            projection.cases(CaseFilter { limit: 1, after: first.next.clone(), ..all() }).await.unwrap();
+        assert_ne!(first.rows[0].id, second.rows[0].id);
+        assert_eq!(second.next, None);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_list_is_refused() {
-    let (_folder, projection) = five().await;
-    let filter = OrderFilter { after: Some("detected_at:1:x".to_owned()), ..Default::default() };
-    let error = projection.orders(filter).await.unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "\"detected_at:1:x\" is no cursor of this list; take the one that came with the page before"
-    );
+    on_both(async |place| {
+        let projection = five(place).await;
+        let filter = OrderFilter { after: Some("detected_at:1:x".to_owned()), ..Default::default() };
+        let error = projection.orders(filter).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"detected_at:1:x\" is no cursor of this list; take the one that came with the page before"
+        );
+    })
+    .await;
 }

@@ -20,6 +20,9 @@ use projection::{Applied, Projected};
 
 pub const EVENTS: &str = "orderstream.order.events";
 pub const PRODUCTS: &str = "orderstream.product.events";
+pub const BILLING: &str = "orderstream.billing.intents";
+pub const NOTIFICATIONS: &str = "orderstream.notifications";
+pub const HEALTH: &str = "orderstream.downstream.health";
 pub const STARTED_AT: i64 = 1_700_000_000_000;
 
 pub fn key(name: &str) -> OrderKey {
@@ -406,10 +409,56 @@ pub fn report_refused() -> Projected {
 
 /// Records of the partition 0 of a topic, from an offset on.
 pub fn records(topic: &str, first_offset: i64, events: impl IntoIterator<Item = Projected>) -> Vec<Applied> {
-    let record = |(offset, event)| Applied { topic: topic.to_owned(), partition: 0, offset, event };
+    let at = |offset: i64| Timestamp(STARTED_AT + offset);
+    let record =
+        |(offset, event)| Applied { topic: topic.to_owned(), partition: 0, offset, at: at(offset), event };
     (first_offset..).zip(events).map(record).collect()
 }
 
 pub fn order_records(first_offset: i64, events: Vec<OrderEvent>) -> Vec<Applied> {
     records(EVENTS, first_offset, events.into_iter().map(Projected::from))
+}
+
+/// One billing intent, two notifications, a system that was in trouble; a product, and a report that was refused.
+pub fn beside() -> Vec<Applied> {
+    use domain::downstream::{CircuitState, DownstreamHealth};
+    let key = key("1");
+    let intent = BillingIntent {
+        cause: cause(&key, 38),
+        item_id: "1".into(),
+        product: Some("P-1".into()),
+        action: ChargeAction::Start,
+        billing_account: Some("BA-1".to_owned()),
+        offering: Some("fibre".to_owned()),
+        prices: Vec::new(),
+        quantity: 1,
+        billing_effective: Timestamp(STARTED_AT),
+        commercial_evidence: "TMF/POnumber/1#1".to_owned(),
+    };
+    let told = |seconds: i64, audience: &str| {
+        Projected::Notification(Box::new(Notification {
+            cause: cause(&key, seconds),
+            audience: audience.to_owned(),
+            shown_state: "inProgress".to_owned(),
+            message: "Work on your order has begun.".to_owned(),
+        }))
+    };
+    let health = |circuit: CircuitState, seconds: i64| {
+        Projected::Health(Box::new(DownstreamHealth {
+            system: "network".to_owned(),
+            circuit,
+            watched: true,
+            changed_at: Timestamp(STARTED_AT + seconds * 1_000),
+            reason: "5 of 5 commands failed".to_owned(),
+            waiting: 3,
+        }))
+    };
+    let products = [product(ProductState::Created, 1), product(ProductState::Active, 2), report_refused()];
+    [
+        records(BILLING, 0, [Projected::Billing(Box::new(intent))]),
+        records(NOTIFICATIONS, 7, [told(20, "requester"), told(38, "customer")]),
+        records(HEALTH, 0, [health(CircuitState::Open, 1), health(CircuitState::HalfOpen, 2)]),
+        records(PRODUCTS, 3, products),
+    ]
+    .concat()
 }
