@@ -16,6 +16,7 @@ pub mod apply;
 mod dialect;
 pub mod query;
 pub mod rows;
+mod status;
 
 pub use apply::{Applied, Projected};
 use dialect::{Place, Pools};
@@ -47,6 +48,8 @@ pub enum Error {
     Read { what: &'static str, source: sqlx::Error },
     #[error("\"{cursor}\" is no cursor of this list; take the one that came with the page before")]
     Cursor { cursor: String },
+    #[error("there is no table \"{table}\"")]
+    TableUnknown { table: String },
 }
 
 /// The database, open. Clones share it.

@@ -2,21 +2,50 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use projection::{Applied, Projected, Projection};
 use runtime::log::embedded::Start;
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
+use schemas::codec::Codec;
 use schemas::topics;
 
 use super::Store;
 
 /// As many events as go into one transaction.
 const BATCH: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
+/// What it is made from.
+pub const TOPICS: [&str; 2] = [topics::ORDER_EVENTS, topics::PRODUCT_EVENTS];
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// The pause after a transaction that failed, doubled with each failure in a row.
 const BACKOFF_MS_MIN: u64 = 100;
 const BACKOFF_MS_MAX: u64 = 10_000;
+
+/// Whether the projection can be used, and fits this log: before anything else is started.
+///
+/// # Errors
+/// It cannot be opened; it is of a newer version; it has read more of the log than there is, so that one of the two is not of this
+/// directory, or the log has lost its end.
+pub fn check(url: &str, store: &Store) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let unusable = || format!("projection \"{url}\" cannot be used; it can be made anew from the log");
+        let projection = Projection::open(url).await.with_context(unusable)?;
+        let positions = projection.positions().await.with_context(unusable);
+        projection.close().await;
+        for ((topic, partition), next) in positions? {
+            let ends = store.log.end_offsets(&topic)?;
+            let end = usize::try_from(partition).ok().and_then(|at| ends.get(at).copied()).unwrap_or(0);
+            if next > end {
+                bail!(
+                    "the log is shorter than what the projection has read of it: partition {partition} of topic \"{topic}\" ends at \
+                     {end}, and was read up to {next}; restore log and projection from the same backup"
+                );
+            }
+        }
+        Ok(())
+    })
+}
 
 /// Until `stop`; then what is read is applied and the database closed.
 ///
@@ -33,7 +62,7 @@ pub fn run(url: &str, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<(
 }
 
 async fn pump(projection: &Projection, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<()> {
-    let topics = [topics::ORDER_EVENTS.into(), topics::PRODUCT_EVENTS.into()];
+    let topics = TOPICS.map(Into::into);
     let known = projection.positions().await?.into_iter();
     let positions = known.map(|((topic, partition), next_offset)| Position {
         topic: topic.as_str().into(),
@@ -54,7 +83,7 @@ async fn pump(projection: &Projection, store: &Arc<Store>, stop: &StopSignal) ->
 
 /// Applies a batch however often it takes; says whether it was applied before `stop`.
 async fn apply(projection: &Projection, store: &Store, records: &[Record], stop: &StopSignal) -> bool {
-    let batch: Vec<Applied> = records.iter().map(|record| applied(store, record)).collect();
+    let batch: Vec<Applied> = records.iter().map(|record| applied(&store.codec, record)).collect();
     let mut backoff_ms = BACKOFF_MS_MIN;
     loop {
         let Err(error) = projection.apply(batch.clone()).await else { return true };
@@ -68,8 +97,8 @@ async fn apply(projection: &Projection, store: &Store, records: &[Record], stop:
 }
 
 /// A record as the projection takes it; one that cannot be read moves the position and is said so.
-fn applied(store: &Store, record: &Record) -> Applied {
-    let event = decoded(store, record).unwrap_or_else(|error| {
+pub fn applied(codec: &Codec, record: &Record) -> Applied {
+    let event = decoded(codec, record).unwrap_or_else(|error| {
         tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset,
             error = format!("{error:#}"), "event could not be read, the projection passes over it");
         Projected::Skip
@@ -78,14 +107,14 @@ fn applied(store: &Store, record: &Record) -> Applied {
     Applied { topic: record.topic.to_string(), partition, offset: record.offset, event }
 }
 
-fn decoded(store: &Store, record: &Record) -> anyhow::Result<Projected> {
+fn decoded(codec: &Codec, record: &Record) -> anyhow::Result<Projected> {
     let value = record.value.as_deref().context("a tombstone")?;
     if &*record.topic == topics::ORDER_EVENTS {
-        return Ok(Projected::Order(store.codec.decode_event(value)?));
+        return Ok(Projected::Order(codec.decode_event(value)?));
     }
-    match store.codec.record_name(value)? {
-        "ProductChanged" => Ok(Projected::ProductChanged(Box::new(store.codec.decode(value)?))),
-        "ProductReportRefused" => Ok(Projected::ProductReportRefused(Box::new(store.codec.decode(value)?))),
-        other => anyhow::bail!("a record \"{other}\""),
+    match codec.record_name(value)? {
+        "ProductChanged" => Ok(Projected::ProductChanged(Box::new(codec.decode(value)?))),
+        "ProductReportRefused" => Ok(Projected::ProductReportRefused(Box::new(codec.decode(value)?))),
+        other => bail!("a record \"{other}\""),
     }
 }

@@ -323,6 +323,30 @@ row! {
     }
 }
 
+macro_rules! tables {
+    ($($row:ident)+) => {
+        /// The tables of which the same log always makes the same rows.
+        pub const EVENT_TABLES: &[&str] = &[$($row::TABLE,)+ "counters"];
+
+        /// The rows of a table, a line of JSON each, in the sequence of its key; `None` for a table that is none of ours.
+        pub(crate) async fn lines(
+            connection: &mut crate::dialect::DbConnection,
+            table: &str,
+        ) -> Result<Option<Vec<String>>, sqlx::Error> {
+            $(if table == $row::TABLE {
+                return crate::status::read_lines::<$row>(connection).await.map(Some);
+            })+
+            if table == "counters" {
+                return crate::status::counter_lines(connection).await.map(Some);
+            }
+            Ok(None)
+        }
+    };
+}
+tables! {
+    OrderRow SubmissionRow ItemRow ServiceOrderRow TaskRow HistoryRow CaseRow ProductRow ProductHistoryRow PositionRow
+}
+
 /// Rows of one table as a batch sees them: read once, changed in memory, written once.
 #[derive(Debug)]
 pub(crate) struct Stage<R: Row> {

@@ -26,6 +26,7 @@ mod orchestration;
 mod states;
 
 use emit::Emitter;
+pub use states::{Kept, read_cell};
 
 /// What an operator may choose of all processors.
 #[derive(Clone, Copy, Debug, Default)]

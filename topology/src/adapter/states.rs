@@ -110,3 +110,62 @@ cells! {
         fallout::state::SUBJECT_PREFIX => Subject("fallout.Subject"),
     }
 }
+
+/// What a cell holds, whatever processor keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    Capture(processors::capture::state::State),
+    /// The raw bytes of a request, as they came.
+    Evidence,
+    Validation(processors::validation::state::State),
+    Orchestration(orchestration::state::Cell),
+    Fallout(fallout::state::Cell),
+    StuckOrders(processors::stuck_orders::State),
+    Inventory(processors::inventory::state::State),
+    Downstream(downstream::state::Cell),
+}
+
+/// What stands before the digest in the name of a cell that keeps a raw request.
+pub(super) const EVIDENCE_PREFIX: &str = "evidence/";
+
+/// Reads a cell for somebody who only looks.
+///
+/// # Errors
+/// In words: bytes that are no record of the cell's contract, a cell that the processor does not keep, evidence that is not what its
+/// digest says.
+pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[u8]) -> Result<Kept, String> {
+    let shown = |error: schemas::codec::Error| error.to_string();
+    if processor == Processor::Capture
+        && let Some(digest) = cell.strip_prefix(EVIDENCE_PREFIX)
+    {
+        let found = domain::RequestId::of_payload(bytes).0;
+        return if found == digest { Ok(Kept::Evidence) } else { Err(format!("its digest is {found}")) };
+    }
+    let keeps_one = match processor {
+        Processor::Capture | Processor::Validation | Processor::StuckOrders | Processor::Inventory => true,
+        Processor::Decomposition | Processor::Orchestration | Processor::Fallout | Processor::Downstream => {
+            false
+        }
+    };
+    if keeps_one && cell != STATE_CELL {
+        return Err(format!("no record is kept under \"{cell}\""));
+    }
+    match processor {
+        Processor::Capture => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Capture).map_err(shown)
+        }
+        Processor::Validation => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Validation).map_err(shown)
+        }
+        Processor::StuckOrders => {
+            state.decode_state(record_of(processor), bytes).map(Kept::StuckOrders).map_err(shown)
+        }
+        Processor::Inventory => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Inventory).map_err(shown)
+        }
+        Processor::Orchestration => OrchestrationCells(state).decode(cell, bytes).map(Kept::Orchestration),
+        Processor::Fallout => FalloutCells(state).decode(cell, bytes).map(Kept::Fallout),
+        Processor::Downstream => DownstreamCells(state).decode(cell, bytes).map(Kept::Downstream),
+        Processor::Decomposition => Err("decomposition keeps nothing".to_owned()),
+    }
+}
