@@ -48,7 +48,11 @@ fn print(status: &Status) {
     println!("  since       {}", status.started_at.as_deref().unwrap_or("-"));
     println!("  process     {}", status.process_id.map_or("-".to_owned(), |id| id.to_string()));
     println!("  data        {}", status.data_dir);
-    println!("  catalog     {}", status.catalog_versions.join(", "));
+    println!(
+        "  catalog     {} for new orders; published: {}",
+        status.catalog.as_deref().unwrap_or("none"),
+        status.catalog_versions.join(", ")
+    );
     let orders: i64 = status.orders_by_state.values().sum();
     println!("  orders      {orders}, {} open cases, {} stuck", status.open_cases, status.stuck_orders);
     println!(

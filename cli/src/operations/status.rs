@@ -23,8 +23,8 @@ pub const LAG_RECORDS_WELL: i64 = 100_000;
 /// What is asked of the projection is older than the orders when it has more than this to read.
 pub const PROJECTION_LAG_RECORDS_WELL: i64 = 20_000;
 /// How many of the newest events of each partition are looked at for when a stage did something last.
-const EVENTS_LOOKED_AT_MAX: i64 = 500;
-const READ: Limits = Limits { records_max: 500, bytes_max: 8 << 20 };
+const EVENTS_LOOKED_AT_MAX: i64 = 2_000;
+const READ: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
 
 /// Everything at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,9 @@ pub struct Status {
     pub version: String,
     pub process_id: Option<u32>,
     pub started_at: Option<String>,
-    /// Catalog versions, the newest last: new orders take that one.
+    /// The catalog version that new orders take.
+    pub catalog: Option<String>,
+    /// All that are published.
     pub catalog_versions: Vec<String>,
     pub orders_by_state: BTreeMap<String, i64>,
     pub open_cases: i64,
@@ -97,6 +99,7 @@ impl Operations {
         let lags = self.lags()?;
         let (dead_letters, dead_letters_open) = self.count_dead_letters()?;
         let data_dir = &self.settings.node.data_dir;
+        let catalogs = catalog::published(&self.store)?;
         let state = |(state, count): (&OrderState, &i64)| (word(state), *count);
         let mut status = Status {
             running: self.is_running(),
@@ -104,10 +107,8 @@ impl Operations {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process_id: Some(std::process::id()).filter(|_| self.is_running()),
             started_at: self.started_at.map(|at| at.to_string()),
-            catalog_versions: catalog::published(&self.store)?
-                .versions()
-                .map(|(version, ..)| version.to_string())
-                .collect(),
+            catalog: catalogs.latest().map(|catalog| catalog.version.to_string()),
+            catalog_versions: catalogs.versions().map(|(version, ..)| version.to_string()).collect(),
             orders_by_state: summary.orders_by_state.iter().map(state).collect(),
             open_cases: summary.open_cases,
             stuck_orders: summary.stuck_orders,

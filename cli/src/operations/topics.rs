@@ -15,6 +15,8 @@ pub const PAGE_RECORDS_MAX: usize = 1_000;
 const PAGE_BYTES_MAX: usize = 8 << 20;
 /// How many records are looked through for one answer where only some are wanted.
 const LOOKED_AT_MAX: usize = 100_000;
+/// How alike (0 to 1) a name must be to be proposed.
+const NEARNESS_MIN: f64 = 0.8;
 /// The name under which the projection is shown: its positions lie in the projection itself, not on the log.
 pub const PROJECTION_GROUP: &str = "projection";
 
@@ -173,11 +175,13 @@ impl Operations {
         if let Some(spec) = self.store.log.topics().get(topic) {
             return Ok(spec.clone());
         }
-        let mut names: Vec<&str> = self.store.log.topics().iter().map(|spec| &*spec.name).collect();
-        names.sort_by(|a, b| strsim::jaro_winkler(b, topic).total_cmp(&strsim::jaro_winkler(a, topic)));
-        let nearest = names.first().map(|name| format!(" Did you mean \"{name}\"?")).unwrap_or_default();
+        let names = self.store.log.topics().iter().map(|spec| &*spec.name);
+        let nearest =
+            names.map(|name| (strsim::jaro_winkler(name, topic), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let nearest = nearest.filter(|(nearness, _)| *nearness >= NEARNESS_MIN);
+        let nearest = nearest.map_or(";".to_owned(), |(_, name)| format!("; did you mean \"{name}\"?"));
         let message =
-            format!("there is no topic \"{topic}\".{nearest} `orderstream topics list` shows all names");
+            format!("there is no topic \"{topic}\"{nearest} `orderstream topics list` shows all names");
         Err(Refused(message).into())
     }
 

@@ -84,8 +84,8 @@ impl Pump {
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
             let mut backoff_ms = BACKOFF_MS_MIN;
             while let Err(error) = self.turn(&commands, !records.is_empty()) {
-                // The log says what is wrong with the disk; one line of each is enough.
-                if backoff_ms == BACKOFF_MS_MIN {
+                // A log that cannot be written says so itself.
+                if backoff_ms == BACKOFF_MS_MIN && self.store.log.write_failure().is_none() {
                     let error = format!("{error:#}");
                     tracing::warn!(error, "simulated downstream could not go on, it is tried again");
                 }

@@ -63,21 +63,21 @@ macro_rules! cells {
         pub(super) struct $codec<'a>(pub(super) &'a StateCodec);
 
         impl CellCodec<$module::state::Cell> for $codec<'_> {
-            fn encode(&self, _cell: &str, value: &$module::state::Cell) -> Result<Bytes, String> {
+            fn encode(&self, _cell: &str, value: &$module::state::Cell) -> Result<Bytes, HandlerError> {
                 let encoded = match value {
                     $($module::state::Cell::$variant(record) => self.0.encode_state($record, record),)+
                 };
-                encoded.map(Bytes::from).map_err(|error| error.to_string())
+                encoded.map(Bytes::from).map_err(|error| super::unreadable("state could not be written", &error))
             }
 
-            fn decode(&self, cell: &str, bytes: &[u8]) -> Result<$module::state::Cell, String> {
+            fn decode(&self, cell: &str, bytes: &[u8]) -> Result<$module::state::Cell, HandlerError> {
                 $(
                     if cell.starts_with($prefix) {
                         let decoded = self.0.decode_state($record, bytes);
-                        return decoded.map($module::state::Cell::$variant).map_err(|error| error.to_string());
+                        return decoded.map($module::state::Cell::$variant).map_err(|error| super::unreadable($record, &error));
                     }
                 )+
-                Err(format!("no record is kept under \"{cell}\""))
+                Err(super::dead_letter(format!("no record is kept under \"{cell}\"")))
             }
         }
     };
@@ -135,6 +135,9 @@ pub(super) const EVIDENCE_PREFIX: &str = "evidence/";
 /// digest says.
 pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[u8]) -> Result<Kept, String> {
     let shown = |error: schemas::codec::Error| error.to_string();
+    let told = |error: HandlerError| match error {
+        HandlerError::Retry(reason) | HandlerError::DeadLetter { reason } => reason,
+    };
     if processor == Processor::Capture
         && let Some(digest) = cell.strip_prefix(EVIDENCE_PREFIX)
     {
@@ -163,9 +166,13 @@ pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[
         Processor::Inventory => {
             state.decode_state(record_of(processor), bytes).map(Kept::Inventory).map_err(shown)
         }
-        Processor::Orchestration => OrchestrationCells(state).decode(cell, bytes).map(Kept::Orchestration),
-        Processor::Fallout => FalloutCells(state).decode(cell, bytes).map(Kept::Fallout),
-        Processor::Downstream => DownstreamCells(state).decode(cell, bytes).map(Kept::Downstream),
+        Processor::Orchestration => {
+            OrchestrationCells(state).decode(cell, bytes).map(Kept::Orchestration).map_err(told)
+        }
+        Processor::Fallout => FalloutCells(state).decode(cell, bytes).map(Kept::Fallout).map_err(told),
+        Processor::Downstream => {
+            DownstreamCells(state).decode(cell, bytes).map(Kept::Downstream).map_err(told)
+        }
         Processor::Decomposition => Err("decomposition keeps nothing".to_owned()),
     }
 }
