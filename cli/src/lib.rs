@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod control;
+mod dead_letters;
 pub mod demo;
 mod docs;
+mod downstream;
 pub mod exit;
 pub mod operations;
 mod order;
@@ -14,8 +16,10 @@ mod projection;
 mod run;
 pub mod service;
 pub mod settings;
+mod status;
 mod submit;
 mod topics;
+pub mod verify;
 
 /// Order management for telecom operators, as a stream.
 #[derive(Parser)]
@@ -46,6 +50,16 @@ enum Command {
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Records that could not be processed: look at them, and send them again.
+    #[command(subcommand)]
+    Dlq(dead_letters::Command),
+    /// The systems that carry out commands: how they stand, and how the simulated ones behave.
+    #[command(subcommand)]
+    Downstream(downstream::Command),
+    /// Whether the service runs and is well; exit code 3 where it is not.
+    Status(status::Arguments),
+    /// Check log, state, projection and ledger of a stopped service against each other; exit code 3 where something is wrong.
+    Verify(verify::Arguments),
     /// The whole line on this machine: generated orders, simulated downstream, planted faults, and an oracle that judges.
     Demo(demo::Arguments),
     /// Write the generated parts of the documentation.
@@ -76,7 +90,11 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
         Command::Projection(command) => projection::projection(&settings, &command),
-        Command::Topics(command) => topics::topics(&settings, &command),
+        Command::Topics(command) => topics::topics(&settings, command),
+        Command::Dlq(command) => dead_letters::dead_letters(&settings, command),
+        Command::Downstream(command) => downstream::downstream(&settings, &command),
+        Command::Status(arguments) => status::status(&settings, &arguments),
+        Command::Verify(arguments) => verify::verify(&settings, &arguments),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
         Command::Docs(arguments) => docs::write(&arguments),
     }

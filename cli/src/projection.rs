@@ -230,7 +230,7 @@ async fn fill(
             projection.note_ends(&ends(store)?, Timestamp(store.clock.now_ms())).await?;
             return Ok(Some(done));
         }
-        let batch: Vec<Applied> = records.iter().map(|record| applied(store, record)).collect();
+        let batch: Vec<Applied> = records.iter().map(|record| applied(&store.codec, record)).collect();
         projection.apply(batch).await?;
         done += records.len() as u64;
         progress.tell(done);

@@ -1,93 +1,298 @@
-//! `orderstream topics`: what lies on the topics of a data directory on which no service runs.
+//! `orderstream topics`: what lies on the topics, beside a running service or without one.
+use std::collections::VecDeque;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::bail;
-use runtime::Record;
-use runtime::log::Limits;
-
+use crate::control::{ReadTopic, Request};
+use crate::operations::topics::{PAGE_RECORDS_MAX, RecordPage, RecordView, TopicLine, TopicView};
+use crate::operations::{Target, block_on};
 use crate::order::table;
-use crate::service::{Store, catalog};
 use crate::settings::Settings;
 
-/// As many records as are read at once.
-const READ: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
+/// How many of the newest records are shown where no beginning is named.
+const NEWEST_DEFAULT: usize = 10;
+/// How often a followed topic is looked at.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+const DAY_MS: i64 = 86_400_000;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Every topic, with its partitions and records.
-    List,
-    /// The last records of a topic, partition by partition, a line of JSON each.
-    Tail {
-        topic: String,
-        /// The most records of each partition.
-        #[arg(long, default_value_t = 10, value_name = "N")]
-        limit: i64,
-        /// From the oldest record on, and all of them.
-        #[arg(long, value_name = "PLACE", value_parser = ["beginning"])]
-        from: Option<String>,
+    List {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
     },
+    /// One topic: key, records, retention, where each partition begins and ends, who has read how much of it.
+    Describe {
+        topic: String,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The records of a topic, decoded, with their headers.
+    Tail(Tail),
 }
 
-pub fn topics(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode> {
-    let store = Store::open(settings, &catalog::load(&settings.catalog)?)?;
-    match command {
-        Command::List => list(&store),
-        Command::Tail { topic, limit, from, json: _ } => {
-            tail(&store, topic, if from.is_some() { i64::MAX } else { *limit })
-        }
+#[derive(clap::Args)]
+pub struct Tail {
+    topic: String,
+    /// Where to begin in each partition: beginning, end, or an offset; without it, the newest records are shown.
+    #[arg(long, value_name = "PLACE", value_parser = from)]
+    from: Option<From>,
+    /// Only this partition.
+    #[arg(long, value_name = "N")]
+    partition: Option<u32>,
+    /// Only records of this key.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// The most records; 10 where no beginning is named, else all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Go on with what is written from now on, until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+    /// A line of JSON for each record, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Beginning,
+    End,
+    Offset(i64),
+}
+
+fn from(text: &str) -> Result<From, String> {
+    match text {
+        "beginning" => Ok(From::Beginning),
+        "end" => Ok(From::End),
+        _ => match text.parse() {
+            Ok(offset) if offset >= 0 => Ok(From::Offset(offset)),
+            Ok(_) | Err(_) => Err("it is beginning, end, or an offset from 0 on".to_owned()),
+        },
     }
 }
 
-fn list(store: &Store) -> anyhow::Result<ExitCode> {
-    let mut lines = table(&["topic", "partitions", "records so far"]);
-    for topic in store.log.topics().iter() {
-        let ends = store.log.end_offsets(&topic.name)?;
-        lines.add_row([
-            topic.name.to_string(),
-            topic.partitions.to_string(),
-            ends.iter().sum::<i64>().to_string(),
+pub fn topics(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
+    block_on(async {
+        let mut target = Target::find(settings).await?;
+        match command {
+            Command::List { json } => list(&mut target, json).await,
+            Command::Describe { topic, json } => describe(&mut target, topic, json).await,
+            Command::Tail(arguments) => tail(&mut target, &arguments).await,
+        }
+    })
+}
+
+async fn list(target: &mut Target, json: bool) -> anyhow::Result<ExitCode> {
+    let lines: Vec<TopicLine> = target.ask(Request::ListTopics, &[]).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = table(&["topic", "partitions", "records", "ever written", "kept"]);
+    for line in &lines {
+        rows.add_row([
+            line.name.clone(),
+            line.partitions.to_string(),
+            line.records.to_string(),
+            line.records_written.to_string(),
+            kept(line),
         ]);
     }
-    println!("{lines}");
+    println!("{rows}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn tail(store: &Store, topic: &str, limit: i64) -> anyhow::Result<ExitCode> {
-    if store.log.topics().get(topic).is_none() {
-        bail!("there is no topic \"{topic}\"; `orderstream topics list` shows their names");
+/// How long records stay, in words.
+fn kept(line: &TopicLine) -> String {
+    match line.retention_ms {
+        _ if line.compacted => "the newest of each key".to_owned(),
+        Some(retention_ms) => format!("{} days", retention_ms / DAY_MS),
+        None => "for ever".to_owned(),
     }
-    for (partition, end) in (0..).zip(store.log.end_offsets(topic)?) {
-        let mut from = end.saturating_sub(limit).max(0);
-        while from < end {
-            let records = store.log.read_range(topic, partition, from, READ)?;
-            let Some(last) = records.last() else { break };
-            from = last.offset + 1;
-            records.iter().for_each(|record| println!("{}", shown(store, record)));
+}
+
+async fn describe(target: &mut Target, topic: String, json: bool) -> anyhow::Result<ExitCode> {
+    let view: TopicView = target.ask(Request::DescribeTopic { topic }, &[]).await?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let or_none = |names: &[String]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    println!("topic {}", view.line.name);
+    println!("  key         {}", view.line.key);
+    println!("  records     {}", or_none(&view.record_types));
+    println!("  kept        {}", kept(&view.line));
+    println!("  written by  {}", or_none(&view.written_by));
+    println!("  read by     {}", or_none(&view.read_by));
+    let mut partitions = table(&["partition", "begin", "end", "records", "bytes"]);
+    for partition in &view.partition_list {
+        partitions.add_row([
+            partition.partition.to_string(),
+            partition.begin.to_string(),
+            partition.end.to_string(),
+            (partition.end - partition.begin).to_string(),
+            partition.bytes.to_string(),
+        ]);
+    }
+    println!("\n{partitions}");
+    let mut groups = table(&["group", "lag", "position by partition"]);
+    for group in &view.groups {
+        let position = |next: &Option<i64>| next.map_or("-".to_owned(), |next| next.to_string());
+        let positions: Vec<String> = group.positions.iter().map(position).collect();
+        groups.add_row([group.group.clone(), group.lag.to_string(), positions.join(" ")]);
+    }
+    if view.groups.is_empty() {
+        println!("\nno group has read of it");
+    } else {
+        println!("\n{groups}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where reading goes on in one partition.
+struct Place {
+    partition: u32,
+    next: i64,
+}
+
+async fn tail(target: &mut Target, arguments: &Tail) -> anyhow::Result<ExitCode> {
+    let view: TopicView = target.ask(Request::DescribeTopic { topic: arguments.topic.clone() }, &[]).await?;
+    let limit = arguments.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut places = places(&view, arguments, limit);
+    if places.is_empty() {
+        // The service says it best: which partitions there are.
+        read(target, arguments, &Place { partition: arguments.partition.unwrap_or(0), next: 0 }).await?;
+    }
+    let mut left = match arguments.from {
+        None => {
+            show_newest(target, arguments, &mut places, limit.unwrap_or(NEWEST_DEFAULT)).await?;
+            if arguments.follow { usize::MAX } else { 0 }
+        }
+        Some(From::Beginning | From::End | From::Offset(_)) => limit.unwrap_or(usize::MAX),
+    };
+    loop {
+        let mut found = 0;
+        for place in &mut places {
+            while left > 0 {
+                let page = read(target, arguments, place).await?;
+                let went_on = page.next > place.next;
+                place.next = page.next;
+                found += page.records.len();
+                for record in page.records.iter().take(left) {
+                    print(record, arguments.json)?;
+                }
+                left = left.saturating_sub(page.records.len());
+                if !went_on || place.next >= page.end {
+                    break;
+                }
+            }
+        }
+        if left == 0 || !arguments.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if found == 0 {
+            tokio::time::sleep(FOLLOW_EVERY).await;
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// A record as people and programs read it; a value that is no record of ours is shown as text.
-fn shown(store: &Store, record: &Record) -> serde_json::Value {
-    let text = |bytes: &bytes::Bytes| String::from_utf8_lossy(bytes).into_owned();
-    let headers: serde_json::Map<String, serde_json::Value> =
-        record.headers.iter().map(|(name, value)| (name.to_string(), text(value).into())).collect();
-    let (name, value) = match record.value.as_deref().map(|value| store.codec.decode_shown(value)) {
-        Some(Ok((name, value))) => (Some(name), value),
-        Some(Err(_)) => (None, record.value.as_ref().map(text).into()),
-        None => (None, serde_json::Value::Null),
+fn places(view: &TopicView, arguments: &Tail, limit: Option<usize>) -> Vec<Place> {
+    let meant = view
+        .partition_list
+        .iter()
+        .filter(|partition| arguments.partition.is_none_or(|asked| asked == partition.partition));
+    let place = |partition: &crate::operations::topics::PartitionView| {
+        let newest = i64::try_from(limit.unwrap_or(NEWEST_DEFAULT)).unwrap_or(i64::MAX);
+        let next = match arguments.from {
+            Some(From::Beginning) => partition.begin,
+            Some(From::End) => partition.end,
+            Some(From::Offset(offset)) => offset,
+            // Records of one key may lie anywhere.
+            None if arguments.key.is_some() => partition.begin,
+            None => partition.end.saturating_sub(newest).max(partition.begin),
+        };
+        Place { partition: partition.partition, next }
     };
-    serde_json::json!({
-        "partition": record.partition,
-        "offset": record.offset,
-        "at": domain::Timestamp(record.timestamp_ms).to_string(),
-        "key": record.key.as_ref().map(text),
-        "record": name,
-        "headers": headers,
-        "value": value,
-    })
+    meant.map(place).collect()
+}
+
+/// The newest of all partitions, in the sequence in which they were produced; leaves the places behind them.
+async fn show_newest(
+    target: &mut Target,
+    arguments: &Tail,
+    places: &mut [Place],
+    limit: usize,
+) -> anyhow::Result<()> {
+    let mut newest: Vec<RecordView> = Vec::new();
+    for place in places {
+        let mut of_partition: VecDeque<RecordView> = VecDeque::new();
+        loop {
+            let page = read(target, arguments, place).await?;
+            let went_on = page.next > place.next;
+            place.next = page.next;
+            of_partition.extend(page.records);
+            while of_partition.len() > limit {
+                of_partition.pop_front();
+            }
+            if !went_on || place.next >= page.end {
+                break;
+            }
+        }
+        newest.extend(of_partition);
+    }
+    // RFC 3339 in UTC sorts as the time does.
+    newest.sort_by(|a, b| (&a.at, a.partition, a.offset).cmp(&(&b.at, b.partition, b.offset)));
+    let passed_over = newest.len().saturating_sub(limit);
+    newest.iter().skip(passed_over).try_for_each(|record| print(record, arguments.json))
+}
+
+async fn read(target: &mut Target, arguments: &Tail, place: &Place) -> anyhow::Result<RecordPage> {
+    let asked = ReadTopic {
+        topic: arguments.topic.clone(),
+        partition: place.partition,
+        from: place.next,
+        key: arguments.key.clone(),
+        records_max: PAGE_RECORDS_MAX,
+    };
+    target.ask(Request::ReadTopic(asked), &[]).await
+}
+
+fn print(record: &RecordView, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(record)?);
+        return Ok(());
+    }
+    println!(
+        "{}:{}  {}  {}  {}",
+        record.partition,
+        record.offset,
+        record.at,
+        record.key.as_deref().unwrap_or("(no key)"),
+        record.record.as_deref().unwrap_or("(not a record of ours)")
+    );
+    let headers: Vec<String> = record
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    println!("    {}", headers.join("  "));
+    println!("    {}", record.value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_a_word_or_an_offset() {
+        assert_eq!(from("beginning"), Ok(From::Beginning));
+        assert_eq!(from("end"), Ok(From::End));
+        assert_eq!(from("17"), Ok(From::Offset(17)));
+        assert!(from("-1").is_err() && from("start").is_err() && from("").is_err());
+    }
 }

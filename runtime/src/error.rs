@@ -10,11 +10,13 @@ pub enum Error {
     DirectoryInUse { directory: PathBuf },
     #[error("could not open directory \"{}\"", directory.display())]
     DirectoryOpen { directory: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("\"{}\" is a file, where a directory is expected", path.display())]
+    NotADirectory { path: PathBuf },
     #[error(
-        "directory \"{}\" has format version {found}, this program reads up to {known}; use a newer program",
+        "directory \"{}\" has format version {found}, written by {software}; this program reads up to {known}, use a newer one",
         directory.display()
     )]
-    FormatNewer { directory: PathBuf, found: u32, known: u32 },
+    FormatNewer { directory: PathBuf, found: u32, known: u32, software: String },
     #[error("topic \"{topic}\" is refused: {reason}")]
     TopicRefused { topic: Arc<str>, reason: String },
     #[error(
@@ -41,6 +43,7 @@ pub enum Error {
     /// The write as a whole failed, for all that were part of it: a full disk, or an I/O error.
     #[error("could not write to the log: {reason}")]
     Write { reason: Arc<str> },
+    /// Permanent: nothing was changed. A backup, or whoever damaged it, has what is missing.
     #[error("store is damaged: {what}")]
     Damaged { what: String },
     /// Bounded queues are the backpressure: the caller may wait, or pass the refusal on.
@@ -59,6 +62,7 @@ impl Error {
             Self::Store { .. } | Self::Write { .. } | Self::QueueFull { .. } | Self::WaitEnded { .. } => true,
             Self::DirectoryInUse { .. }
             | Self::DirectoryOpen { .. }
+            | Self::NotADirectory { .. }
             | Self::FormatNewer { .. }
             | Self::TopicRefused { .. }
             | Self::PartitionsDiffer { .. }

@@ -10,5 +10,5 @@ pub mod graph;
 pub mod memory;
 pub mod shell;
 
-pub use adapter::{Line, LineSettings};
+pub use adapter::{Kept, Line, LineSettings, read_cell};
 pub use graph::{KeyedBy, Processor, Stream, SubTopology, check};

@@ -92,8 +92,12 @@ impl Shell for Step<'_> {
 
 /// How the cells of one processor are written.
 pub trait CellCodec<C> {
-    fn encode(&self, cell: &str, value: &C) -> Result<Bytes, String>;
-    fn decode(&self, cell: &str, bytes: &[u8]) -> Result<C, String>;
+    /// # Errors
+    /// A dead letter, or a retry where only the ids of schemas could not be had.
+    fn encode(&self, cell: &str, value: &C) -> Result<Bytes, HandlerError>;
+    /// # Errors
+    /// As [`CellCodec::encode`].
+    fn decode(&self, cell: &str, bytes: &[u8]) -> Result<C, HandlerError>;
 }
 
 enum Slot<C> {
@@ -144,9 +148,16 @@ impl<'a, C: Clone, K: CellCodec<C>> ShellCells<'a, C, K> {
     fn decoded(&self, cell: &str, bytes: &[u8]) -> Option<C> {
         match self.codec.decode(cell, bytes) {
             Ok(value) => Some(value),
-            Err(reason) => {
+            Err(error) => {
                 let place = format!("cell \"{cell}\" of processor \"{}\"", self.processor.name());
-                self.fail(HandlerError::DeadLetter { reason: format!("could not read {place}: {reason}") });
+                self.fail(match error {
+                    HandlerError::Retry(reason) => {
+                        HandlerError::Retry(format!("could not read {place}: {reason}"))
+                    }
+                    HandlerError::DeadLetter { reason } => {
+                        HandlerError::DeadLetter { reason: format!("could not read {place}: {reason}") }
+                    }
+                });
                 None
             }
         }
@@ -160,9 +171,8 @@ impl<'a, C: Clone, K: CellCodec<C>> ShellCells<'a, C, K> {
                 None => shell.delete(self.processor, self.key, cell),
                 Some(changed) => {
                     let encoded = self.codec.encode(cell, changed);
-                    let written = encoded.map_err(|reason| HandlerError::DeadLetter { reason });
                     if let Err(error) =
-                        written.and_then(|bytes| shell.put(self.processor, self.key, cell, bytes))
+                        encoded.and_then(|bytes| shell.put(self.processor, self.key, cell, bytes))
                     {
                         self.fail(error);
                     }

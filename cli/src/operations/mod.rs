@@ -1,22 +1,74 @@
 //! What can be asked of a data directory, whether a service runs on it or not: each request of [`crate::control`] is answered here.
 //! A command asks a [`Target`] and need not know which of the two it talks to.
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use domain::Timestamp;
+use projection::Projection;
 use serde::de::DeserializeOwned;
 
 use crate::control::{Client, Request};
-use crate::service::{Store, catalog};
+use crate::service::{Behaviour, Store, catalog};
 use crate::settings::Settings;
+
+pub mod dead_letters;
+pub mod downstream;
+pub mod status;
+pub mod topics;
 
 /// Answers requests on an open data directory.
 pub struct Operations {
     store: Arc<Store>,
+    settings: Settings,
+    behaviour: Arc<Behaviour>,
+    /// Since when the service runs; absent where this process only looks.
+    started_at: Option<Timestamp>,
+    /// Opened when it is first asked for.
+    queries: OnceLock<Queries>,
+}
+
+/// The projection, for questions; on its own small runtime, since requests are answered on threads without one.
+struct Queries {
+    /// Taken when it is dropped, and never before.
+    runtime: Option<tokio::runtime::Runtime>,
+    projection: Projection,
+}
+
+impl Queries {
+    fn block_on<T>(&self, question: impl Future<Output = Result<T, projection::Error>>) -> anyhow::Result<T> {
+        let runtime = self.runtime.as_ref().context("projection is closed")?;
+        Ok(runtime.block_on(question)?)
+    }
+}
+
+impl Drop for Queries {
+    fn drop(&mut self) {
+        // Whoever drops it may be a task itself, and must not wait here.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Operations {
-    pub fn new(store: Arc<Store>) -> Operations {
-        Operations { store }
+    /// On a directory on which no service runs.
+    pub fn new(store: Arc<Store>, settings: &Settings, behaviour: Arc<Behaviour>) -> Operations {
+        Operations {
+            store,
+            settings: settings.clone(),
+            behaviour,
+            started_at: None,
+            queries: OnceLock::new(),
+        }
+    }
+
+    /// Beside the service that runs in this process since `started_at`.
+    pub fn running(self, started_at: Timestamp) -> Operations {
+        Operations { started_at: Some(started_at), ..self }
+    }
+
+    fn is_running(&self) -> bool {
+        self.started_at.is_some()
     }
 
     /// Carries out one request; blocking. The answer's type is said with the request.
@@ -26,7 +78,38 @@ impl Operations {
     pub fn answer(&self, request: Request, body: Vec<u8>) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Submit(submission) => json(self.store.append(&submission, body)?),
+            Request::ListTopics => json(self.list_topics()?),
+            Request::DescribeTopic { topic } => json(self.describe_topic(&topic)?),
+            Request::ReadTopic(asked) => json(self.read_topic(&asked)?),
+            Request::ListDeadLetters(filter) => json(self.list_dead_letters(&filter)?),
+            Request::ShowDeadLetter(place) => json(self.show_dead_letter(&place)?),
+            Request::ReplayDeadLetters(replay) => json(self.replay_dead_letters(&replay)?),
+            Request::DownstreamStatus => json(self.downstream_status()?),
+            Request::ShowScenario => json(self.show_scenario()?),
+            Request::SetScenario { .. } => json(self.set_scenario(&body)?),
+            Request::ResetScenario => json(self.reset_scenario()?),
+            Request::Status => json(self.status()?),
         }
+    }
+
+    fn projection_positions(&self) -> anyhow::Result<projection::Positions> {
+        let queries = self.queries()?;
+        queries.block_on(queries.projection.positions())
+    }
+
+    fn projection_summary(&self) -> anyhow::Result<projection::query::Summary> {
+        let queries = self.queries()?;
+        queries.block_on(queries.projection.summary())
+    }
+
+    fn queries(&self) -> anyhow::Result<&Queries> {
+        if let Some(queries) = self.queries.get() {
+            return Ok(queries);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let projection = runtime.block_on(Projection::open(&self.settings.projection_url()))?;
+        // Another thread may have been quicker: then this one's connections are closed again.
+        Ok(self.queries.get_or_init(|| Queries { runtime: Some(runtime), projection }))
     }
 }
 
@@ -39,7 +122,7 @@ pub enum Target {
     /// The service that runs on the directory.
     Service(Client),
     /// No service runs: this process has the directory for itself until it ends.
-    Directory(Box<Operations>),
+    Directory(Arc<Operations>),
 }
 
 impl Target {
@@ -51,8 +134,10 @@ impl Target {
         if let Some(client) = Client::connect(&settings.node.data_dir).await? {
             return Ok(Target::Service(client));
         }
-        let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
-        Ok(Target::Directory(Box::new(Operations::new(Arc::new(store)))))
+        let catalog = catalog::load(&settings.catalog)?;
+        let store = Arc::new(Store::open_existing(settings, &catalog)?);
+        let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
+        Ok(Target::Directory(Arc::new(Operations::new(store, settings, behaviour))))
     }
 
     /// # Errors
@@ -61,7 +146,10 @@ impl Target {
         match self {
             Target::Service(client) => client.ask(&request, body).await,
             Target::Directory(operations) => {
-                Ok(serde_json::from_value(operations.answer(request, body.to_vec())?)?)
+                let (operations, body) = (operations.clone(), body.to_vec());
+                // On a thread where blocking is allowed, as beside a service.
+                let answer = tokio::task::spawn_blocking(move || operations.answer(request, body)).await?;
+                Ok(serde_json::from_value(answer?)?)
             }
         }
     }
@@ -73,4 +161,20 @@ impl Target {
 /// As the command.
 pub fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// `partition:offset`, as ids of dead letters are written.
+///
+/// # Errors
+/// In words, what it should look like.
+pub fn place(text: &str) -> anyhow::Result<crate::control::Receipt> {
+    let place = text.split_once(':').and_then(|(partition, offset)| {
+        Some(crate::control::Receipt { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
+    });
+    match place {
+        Some(place) if place.offset >= 0 => Ok(place),
+        Some(_) | None => {
+            bail!("\"{text}\" is no id of a dead letter; they look like 3:17, partition and offset")
+        }
+    }
 }

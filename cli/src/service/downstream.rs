@@ -16,17 +16,23 @@ use runtime::{Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
-use super::Store;
+use super::{Behaviour, Store};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// Below the data directory.
 pub const LEDGER_DIR: &str = "downstream";
 /// The group under which its positions are kept.
-const GROUP: &str = "simulated-downstream";
+pub const GROUP: &str = "simulated-downstream";
+/// The pause after a failure that may pass (a full disk), doubled with each in a row.
+const BACKOFF_MS_MIN: u64 = 100;
+const BACKOFF_MS_MAX: u64 = 10_000;
 
 pub struct Pump {
     downstream: Downstream,
+    behaviour: Arc<Behaviour>,
+    /// Of the behaviour that it follows.
+    version: u64,
     reader: Reader,
     store: Arc<Store>,
 }
@@ -52,31 +58,60 @@ pub fn scenario(path: &Path) -> anyhow::Result<Scenario> {
 impl Pump {
     pub fn open(
         data_dir: &Path,
-        scenario: Scenario,
+        behaviour: &Arc<Behaviour>,
         store: &Arc<Store>,
         catalog: &Catalog,
     ) -> anyhow::Result<Pump> {
+        let (version, scenario) = behaviour.newer(None).context("simulated downstream has no scenario")?;
         let downstream = Downstream::open(&data_dir.join(LEDGER_DIR), scenario)?;
         let topics: Vec<Arc<str>> =
             catalog.systems.keys().map(|system| topics::commands(system).into()).collect();
         let reader = store.log.reader(&topics, &Start::Group(GROUP.into()))?;
-        Ok(Pump { downstream, reader, store: store.clone() })
+        Ok(Pump { downstream, behaviour: behaviour.clone(), version, reader, store: store.clone() })
     }
 
-    /// Until `stop`.
+    /// Until `stop`. What may pass (a full disk) is tried again for ever: half a system helps nobody, and a stopped one neither.
     ///
     /// # Errors
-    /// Its ledger or the log cannot be used.
+    /// Its ledger or the log cannot be used, and never will.
     pub fn run(mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
+            if let Some((version, scenario)) = self.behaviour.newer(Some(self.version)) {
+                self.downstream.behave(scenario);
+                self.version = version;
+            }
             let records = self.reader.poll(BATCH, self.wait())?;
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
-            let answers = self.downstream.receive(&commands, self.now())?;
-            self.answer(&answers)?;
-            if !records.is_empty() {
-                // Its effects are in the ledger by now: what is read again after a crash before this is known there.
-                self.reader.commit()?;
+            let mut backoff_ms = BACKOFF_MS_MIN;
+            while let Err(error) = self.turn(&commands, !records.is_empty()) {
+                // A log that cannot be written says so itself.
+                if backoff_ms == BACKOFF_MS_MIN && self.store.log.write_failure().is_none() {
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "simulated downstream could not go on, it is tried again");
+                }
+                if !may_pass(&error) {
+                    return Err(error);
+                }
+                if stop.wait(Duration::from_millis(backoff_ms)) {
+                    return Ok(());
+                }
+                backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
             }
+        }
+        Ok(())
+    }
+
+    /// Takes commands and answers what is due. May be repeated whole: a sending that was taken before changes nothing, and an answer
+    /// that comes twice is recognised.
+    fn turn(&mut self, commands: &[Command], read: bool) -> anyhow::Result<()> {
+        let answers = self.downstream.receive(commands, self.now())?;
+        if let Err(error) = self.answer(&answers) {
+            self.downstream.take_back();
+            return Err(error);
+        }
+        if read {
+            // Its effects are in the ledger by now: what is read again after a crash before this is known there.
+            self.reader.commit()?;
         }
         Ok(())
     }
@@ -114,6 +149,13 @@ impl Pump {
         let ids: Vec<_> = answers.iter().map(|answer| answer.feedback_id.clone()).collect();
         Ok(self.downstream.confirm(&ids)?)
     }
+}
+
+/// Whether the same may succeed later, with nothing changed by anybody but the disk.
+fn may_pass(error: &anyhow::Error) -> bool {
+    let of_log = error.downcast_ref::<runtime::Error>().is_some_and(runtime::Error::is_passing);
+    let of_ledger = error.downcast_ref::<connectors::downstream::ledger::Error>();
+    of_log || of_ledger.is_some_and(connectors::downstream::ledger::Error::is_passing)
 }
 
 /// An answer as a record, as the contract for outsiders asks for it.

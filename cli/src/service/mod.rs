@@ -19,16 +19,29 @@ use topology::{Line, LineSettings};
 use crate::control::{Receipt, Submission};
 use crate::settings::{Durability, Settings};
 
+mod behaviour;
 pub mod catalog;
 mod downstream;
-pub use downstream::{LEDGER_DIR, feedback};
+pub use behaviour::Behaviour;
+pub use downstream::{GROUP as SIMULATED_GROUP, LEDGER_DIR, feedback, scenario};
 pub mod projected;
-mod projecting;
+pub mod projecting;
 
 /// How long the parts may take to stop, once asked.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Below the data directory.
 pub const LOG_DIR: &str = "log";
+/// With less disk left than this no new order is taken: what is under way keeps the room that it needs to end.
+pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
+
+/// How much of the disk that holds `directory` may still be written.
+///
+/// # Errors
+/// There is no such directory.
+pub fn disk_left_bytes(directory: &Path) -> anyhow::Result<u64> {
+    fs4::available_space(directory)
+        .with_context(|| format!("could not ask how much disk is left for \"{}\"", directory.display()))
+}
 
 /// The log and the codecs of a data directory, without anything running on it.
 pub struct Store {
@@ -77,9 +90,11 @@ impl Store {
     /// # Errors
     /// In use by another process, written by a newer version, or not accessible.
     pub fn open(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
-        let directory = settings.node.data_dir.join(LOG_DIR);
-        std::fs::create_dir_all(&directory)
-            .with_context(|| format!("could not create \"{}\"", directory.display()))?;
+        let data_dir = &settings.node.data_dir;
+        if data_dir.exists() && !data_dir.is_dir() {
+            bail!("data directory \"{}\" is a file; name a directory", data_dir.display());
+        }
+        let directory = data_dir.join(LOG_DIR);
         let durability = match settings.log.durability {
             Durability::Fsync => embedded::Durability::Fsync,
             Durability::Os => embedded::Durability::Os,
@@ -119,8 +134,17 @@ impl Store {
     /// ids of schemas are.
     ///
     /// # Errors
-    /// Avro that is no such file; a log that does not take it.
+    /// Avro that is no such file; a disk that is nearly full; a log that does not take it.
     pub fn append(&self, submission: &Submission, mut body: Vec<u8>) -> anyhow::Result<Receipt> {
+        let left_bytes = disk_left_bytes(self.log.directory())?;
+        if left_bytes < DISK_RESERVE_BYTES {
+            bail!(
+                "no order is taken: {} MiB are left on the disk of the data directory, and {} MiB are kept for orders under way; \
+                 make room and submit again",
+                left_bytes >> 20,
+                DISK_RESERVE_BYTES >> 20
+            );
+        }
         if submission.media_type.starts_with(schemas::headers::AVRO) {
             let requests = schemas::own::container::read(&body).map_err(|error| anyhow::anyhow!(error))?;
             let [request] = requests.as_slice() else {
@@ -154,6 +178,7 @@ pub fn request(submission: &Submission, body: Vec<u8>, now_ms: i64) -> Outgoing 
 /// Everything that runs. Dropping it without [`Service::stop`] stops it too, less politely.
 pub struct Service {
     pub store: Arc<Store>,
+    pub behaviour: Arc<Behaviour>,
     stop: StopSignal,
     failed: Arc<AtomicBool>,
     threads: Vec<(String, JoinHandle<()>)>,
@@ -168,9 +193,11 @@ impl Service {
         let catalog = catalog::load(&settings.catalog)?;
         let store = Arc::new(Store::open(settings, &catalog)?);
         projecting::check(&settings.projection_url(), &store)?;
+        let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         catalog::publish(&store, &catalog)?;
         let mut service = Service {
             store,
+            behaviour,
             stop: StopSignal::new(),
             failed: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
@@ -218,10 +245,8 @@ impl Service {
     }
 
     fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {
-        let mut scenario = downstream::scenario(&settings.downstream.scenario)?;
-        // Whatever the catalog says a completion reports, the simulated system reports; else later tasks would miss it.
-        scenario.cover(catalog.task_types.values());
-        let pump = downstream::Pump::open(&settings.node.data_dir, scenario, &self.store, catalog)?;
+        let data_dir = &settings.node.data_dir;
+        let pump = downstream::Pump::open(data_dir, &self.behaviour, &self.store, catalog)?;
         self.spawn("downstream".to_owned(), move |stop| pump.run(stop))
     }
 

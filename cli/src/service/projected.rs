@@ -4,6 +4,7 @@ use domain::Timestamp;
 use projection::{Applied, End, Projected};
 use runtime::Record;
 use runtime::log::Limits;
+use schemas::codec::Codec;
 use schemas::topics::{self, Retention};
 
 use super::Store;
@@ -18,8 +19,8 @@ pub const TOPICS: [&str; 5] = [
 ];
 
 /// A record as the projection takes it; one that cannot be read moves the position and is said so.
-pub fn applied(store: &Store, record: &Record) -> Applied {
-    let event = decoded(store, record).unwrap_or_else(|error| {
+pub fn applied(codec: &Codec, record: &Record) -> Applied {
+    let event = decoded(codec, record).unwrap_or_else(|error| {
         tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset,
             error = format!("{error:#}"), "event could not be read, the projection passes over it");
         Projected::Skip
@@ -29,8 +30,7 @@ pub fn applied(store: &Store, record: &Record) -> Applied {
     Applied { topic: record.topic.to_string(), partition, offset: record.offset, at, event }
 }
 
-fn decoded(store: &Store, record: &Record) -> anyhow::Result<Projected> {
-    let codec = &store.codec;
+fn decoded(codec: &Codec, record: &Record) -> anyhow::Result<Projected> {
     let Some(value) = record.value.as_deref() else {
         // Compacted topics mark by it what is gone; nobody does so with what we show.
         bail!("a tombstone");

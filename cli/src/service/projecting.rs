@@ -180,7 +180,7 @@ impl<'a> Pump<'a> {
 
     /// Applies a batch however often it takes; says whether it was applied before `stop`.
     async fn apply(&self, records: &[Record], stop: &StopSignal) -> bool {
-        let batch: Vec<Applied> = records.iter().map(|record| applied(self.store, record)).collect();
+        let batch: Vec<Applied> = records.iter().map(|record| applied(&self.store.codec, record)).collect();
         let oldest = records.iter().map(|record| record.timestamp_ms).min();
         let mut backoff_ms = BACKOFF_MS_MIN;
         loop {

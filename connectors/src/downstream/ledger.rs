@@ -35,6 +35,16 @@ pub enum Error {
     Row { what: String },
 }
 
+impl Error {
+    /// Whether the same call may succeed later: a full disk, or an I/O error.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Storage { source, .. } => source.kind() != rocksdb::ErrorKind::Corruption,
+            Error::Open { .. } | Error::Newer { .. } | Error::Row { .. } => false,
+        }
+    }
+}
+
 /// The due time, then a number that tells answers of one time apart.
 pub(super) type AnswerKey = (Timestamp, u64);
 

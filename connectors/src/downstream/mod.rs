@@ -133,6 +133,11 @@ impl Downstream {
         &self.ledger
     }
 
+    /// Behaves like this from now on. Answers that are scheduled stay as they are.
+    pub fn behave(&mut self, scenario: Scenario) {
+        self.scenario = scenario;
+    }
+
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }

@@ -88,7 +88,12 @@ impl Default for Scenario {
 impl Scenario {
     /// Errors: all that is wrong, each in one line with its place.
     pub fn from_toml(text: &str) -> Result<Scenario, Vec<String>> {
-        toml::from_str::<Scenario>(text).map_err(|error| vec![error.to_string()])?.checked()
+        let parsed = toml::from_str::<Scenario>(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+            vec![format!("line {line}: {}", error.message())]
+        });
+        parsed?.checked()
     }
 
     /// As [`Scenario::from_toml`], for JSON.

@@ -74,6 +74,7 @@ impl From<Error> for HandlerError {
             | Error::WaitEnded { .. }
             | Error::DirectoryInUse { .. }
             | Error::DirectoryOpen { .. }
+            | Error::NotADirectory { .. }
             | Error::FormatNewer { .. }
             | Error::TopicRefused { .. }
             | Error::PartitionsDiffer { .. }

@@ -107,6 +107,12 @@ impl TimerKey {
         &self.0
     }
 
+    /// None: not made by [`TimerKey::new`], so the store is damaged.
+    pub(crate) fn from_encoded(encoded: &[u8]) -> Option<Self> {
+        let key = Self(Bytes::copy_from_slice(encoded));
+        key.due(0).map(|_| key)
+    }
+
     pub fn partition(&self) -> u32 {
         partition_of(&self.0)
     }

@@ -53,6 +53,24 @@ pub enum Error {
     Registry(#[from] registry::Error),
 }
 
+impl Error {
+    /// Whether the same may work the next time: the ids of schemas could not be asked for, or not be kept.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Registry(error) => error.is_passing(),
+            Error::NotFramed { .. }
+            | Error::TooLarge { .. }
+            | Error::SchemaForeign { .. }
+            | Error::RecordUnknown { .. }
+            | Error::RecordOther { .. }
+            | Error::Malformed { .. }
+            | Error::TrailingBytes { .. }
+            | Error::Unwritable { .. }
+            | Error::StateUnknown { .. } => false,
+        }
+    }
+}
+
 /// The codec of all records on topics. Cheap to share; holds what it learnt of ids for as long as it lives.
 #[derive(Debug)]
 pub struct Codec(Coder);

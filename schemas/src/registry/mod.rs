@@ -41,6 +41,16 @@ pub enum Error {
     Corrupt { key: String },
 }
 
+impl Error {
+    /// Whether the same may work the next time, with nothing done by anybody.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Unavailable { .. } => true,
+            Error::IdUnknown { .. } | Error::NotRegistered { .. } | Error::Corrupt { .. } => false,
+        }
+    }
+}
+
 /// The subject of a record on a topic (Confluent's `TopicRecordNameStrategy`): each record type evolves by itself.
 pub fn subject(topic: &str, contract: &Contract) -> String {
     format!("{topic}-{}", contract.full_name)

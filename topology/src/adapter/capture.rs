@@ -7,6 +7,7 @@ use runtime::{HandlerError, Outgoing, Record};
 use schemas::tmf::Translated;
 use schemas::{headers, own, tmf, topics};
 
+use super::states::EVIDENCE_PREFIX;
 use super::{Run, dead_letter, header, unreadable, value};
 use crate::graph::Processor;
 
@@ -72,7 +73,7 @@ impl Run<'_> {
             match output {
                 Output::Event(event) => self.event(processor, event)?,
                 Output::KeepEvidence { digest } => {
-                    let cell = format!("evidence/{digest}");
+                    let cell = format!("{EVIDENCE_PREFIX}{digest}");
                     let bytes = Bytes::copy_from_slice(bytes);
                     self.shell.put(processor, key.as_str().as_bytes(), &cell, bytes)?;
                 }

@@ -26,6 +26,7 @@ mod orchestration;
 mod states;
 
 use emit::Emitter;
+pub use states::{Kept, read_cell};
 
 /// What an operator may choose of all processors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,15 +60,19 @@ pub struct Line {
     health: BTreeMap<String, DownstreamHealth>,
 }
 
-/// A dead letter for what can never be read.
-fn unreadable(what: &str, error: &dyn std::error::Error) -> HandlerError {
+/// A dead letter for what can never be read or written. What only the ids of schemas keep from it (a registry that is away, a full
+/// disk) is tried again: the input is not to blame.
+fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerError {
     let mut reason = format!("{what}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
         reason.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    HandlerError::DeadLetter { reason }
+    match error.downcast_ref::<schemas::codec::Error>() {
+        Some(error) if error.is_passing() => HandlerError::Retry(reason),
+        Some(_) | None => HandlerError::DeadLetter { reason },
+    }
 }
 
 fn dead_letter(reason: impl Into<String>) -> HandlerError {

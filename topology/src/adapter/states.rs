@@ -63,21 +63,21 @@ macro_rules! cells {
         pub(super) struct $codec<'a>(pub(super) &'a StateCodec);
 
         impl CellCodec<$module::state::Cell> for $codec<'_> {
-            fn encode(&self, _cell: &str, value: &$module::state::Cell) -> Result<Bytes, String> {
+            fn encode(&self, _cell: &str, value: &$module::state::Cell) -> Result<Bytes, HandlerError> {
                 let encoded = match value {
                     $($module::state::Cell::$variant(record) => self.0.encode_state($record, record),)+
                 };
-                encoded.map(Bytes::from).map_err(|error| error.to_string())
+                encoded.map(Bytes::from).map_err(|error| super::unreadable("state could not be written", &error))
             }
 
-            fn decode(&self, cell: &str, bytes: &[u8]) -> Result<$module::state::Cell, String> {
+            fn decode(&self, cell: &str, bytes: &[u8]) -> Result<$module::state::Cell, HandlerError> {
                 $(
                     if cell.starts_with($prefix) {
                         let decoded = self.0.decode_state($record, bytes);
-                        return decoded.map($module::state::Cell::$variant).map_err(|error| error.to_string());
+                        return decoded.map($module::state::Cell::$variant).map_err(|error| super::unreadable($record, &error));
                     }
                 )+
-                Err(format!("no record is kept under \"{cell}\""))
+                Err(super::dead_letter(format!("no record is kept under \"{cell}\"")))
             }
         }
     };
@@ -108,5 +108,71 @@ cells! {
         fallout::state::HEAD => Head("fallout.Head"),
         fallout::state::CASE_PREFIX => Case("fallout.FalloutCase"),
         fallout::state::SUBJECT_PREFIX => Subject("fallout.Subject"),
+    }
+}
+
+/// What a cell holds, whatever processor keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    Capture(processors::capture::state::State),
+    /// The raw bytes of a request, as they came.
+    Evidence,
+    Validation(processors::validation::state::State),
+    Orchestration(orchestration::state::Cell),
+    Fallout(fallout::state::Cell),
+    StuckOrders(processors::stuck_orders::State),
+    Inventory(processors::inventory::state::State),
+    Downstream(downstream::state::Cell),
+}
+
+/// What stands before the digest in the name of a cell that keeps a raw request.
+pub(super) const EVIDENCE_PREFIX: &str = "evidence/";
+
+/// Reads a cell for somebody who only looks.
+///
+/// # Errors
+/// In words: bytes that are no record of the cell's contract, a cell that the processor does not keep, evidence that is not what its
+/// digest says.
+pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[u8]) -> Result<Kept, String> {
+    let shown = |error: schemas::codec::Error| error.to_string();
+    let told = |error: HandlerError| match error {
+        HandlerError::Retry(reason) | HandlerError::DeadLetter { reason } => reason,
+    };
+    if processor == Processor::Capture
+        && let Some(digest) = cell.strip_prefix(EVIDENCE_PREFIX)
+    {
+        let found = domain::RequestId::of_payload(bytes).0;
+        return if found == digest { Ok(Kept::Evidence) } else { Err(format!("its digest is {found}")) };
+    }
+    let keeps_one = match processor {
+        Processor::Capture | Processor::Validation | Processor::StuckOrders | Processor::Inventory => true,
+        Processor::Decomposition | Processor::Orchestration | Processor::Fallout | Processor::Downstream => {
+            false
+        }
+    };
+    if keeps_one && cell != STATE_CELL {
+        return Err(format!("no record is kept under \"{cell}\""));
+    }
+    match processor {
+        Processor::Capture => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Capture).map_err(shown)
+        }
+        Processor::Validation => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Validation).map_err(shown)
+        }
+        Processor::StuckOrders => {
+            state.decode_state(record_of(processor), bytes).map(Kept::StuckOrders).map_err(shown)
+        }
+        Processor::Inventory => {
+            state.decode_state(record_of(processor), bytes).map(Kept::Inventory).map_err(shown)
+        }
+        Processor::Orchestration => {
+            OrchestrationCells(state).decode(cell, bytes).map(Kept::Orchestration).map_err(told)
+        }
+        Processor::Fallout => FalloutCells(state).decode(cell, bytes).map(Kept::Fallout).map_err(told),
+        Processor::Downstream => {
+            DownstreamCells(state).decode(cell, bytes).map(Kept::Downstream).map_err(told)
+        }
+        Processor::Decomposition => Err("decomposition keeps nothing".to_owned()),
     }
 }

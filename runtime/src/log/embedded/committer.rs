@@ -11,9 +11,10 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use metrics::{Histogram, histogram};
 use rocksdb::{WriteBatch, WriteOptions};
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::assignment::{Event, Generation, Groups, MemberId};
+use super::failing::Failing;
 use super::retention::Maintenance;
 use super::signal::Signal;
 use super::store::Store;
@@ -151,6 +152,7 @@ pub(crate) struct Committer {
     /// Ends of the partitions that the open write makes longer.
     ends: HashMap<(usize, u32), i64>,
     write_seconds: Histogram,
+    failing: Failing,
 }
 
 impl Committer {
@@ -169,6 +171,7 @@ impl Committer {
             waiting: Vec::new(),
             ends: HashMap::new(),
             write_seconds: histogram!("orderstream_log_write_duration_seconds"),
+            failing: Failing::default(),
         }
     }
 
@@ -189,7 +192,9 @@ impl Committer {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if Instant::now() >= maintain_at {
-                if let Err(problem) = self.maintenance.pass(&self.store) {
+                if let Err(problem) = self.maintenance.pass(&self.store)
+                    && !self.failing.is_failing()
+                {
                     warn!(reason = %problem.chain(), "retention pass failed; the next one tries again");
                 }
                 maintain_at = Instant::now() + MAINTENANCE_INTERVAL;
@@ -348,9 +353,17 @@ impl Committer {
         let mut failed: Option<Arc<str>> = None;
         if !batch.is_empty() {
             let started = Instant::now();
-            if let Err(problem) = self.write_batch(batch) {
-                error!(reason = %problem, "log could not be written; nothing of the write is visible");
-                failed = Some(problem.into());
+            match self.write_batch(batch) {
+                Ok(()) if self.failing.is_failing() => {
+                    self.failing.succeeded();
+                    self.store.set_write_failure(None);
+                }
+                Ok(()) => {}
+                Err(problem) => {
+                    self.failing.failed(&problem);
+                    self.store.set_write_failure(self.failing.reason());
+                    failed = Some(problem.into());
+                }
             }
             self.write_seconds.record(started.elapsed().as_secs_f64());
         }

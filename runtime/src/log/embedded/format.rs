@@ -149,6 +149,17 @@ pub(crate) fn position_key(group: &str, topic_id: u16, partition: u32) -> Vec<u8
     key
 }
 
+/// Group, topic and partition of a [`position_key`]. None: damaged.
+pub(crate) fn decode_position_key(raw: &[u8]) -> Option<(String, u16, u32)> {
+    let (group, rest) = keys::take_part(raw)?;
+    let (topic_id, partition) = rest.split_at_checked(2)?;
+    Some((
+        String::from_utf8(group.into_owned()).ok()?,
+        u16::from_be_bytes(topic_id.try_into().ok()?),
+        u32::from_be_bytes(partition.try_into().ok()?),
+    ))
+}
+
 /// (topic, partition, record key), of the newest offsets that compaction keeps.
 pub(crate) fn newest_key(topic_id: u16, partition: u32, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(key.len() + 6);

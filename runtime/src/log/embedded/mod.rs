@@ -6,7 +6,10 @@
 
 mod assignment;
 mod committer;
+mod directory;
+mod failing;
 mod format;
+mod inspection;
 mod member;
 mod options;
 mod producer;
@@ -26,6 +29,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
 
+pub use inspection::{Group, Inspection, StoredTimer};
 pub use member::Member;
 pub use producer::{Pending, Producer};
 pub use reader::{Reader, Start};
@@ -74,7 +78,7 @@ impl Embedded {
         durability: Durability,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, clock)?);
+        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, durability, clock)?);
         let (requests, incoming) = bounded(REQUESTS_MAX);
         let committer = Committer::new(store.clone(), incoming, durability);
         let thread = std::thread::Builder::new()

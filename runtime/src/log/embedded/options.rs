@@ -8,6 +8,8 @@ use rocksdb::{
     LogLevel, Options,
 };
 
+use super::Durability;
+
 /// Records: (topic, partition, offset) → timestamp, key, headers, value.
 pub(crate) const LOG: &str = "log";
 /// Cells: [`crate::CellKey`] → value.
@@ -37,17 +39,22 @@ const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 /// Written back bit by bit, so that one fsync does not have to wait for a whole file.
 const BYTES_PER_SYNC: u64 = 1 << 20;
 
-pub(crate) fn database() -> Options {
+/// `create`: only for a directory that is known to be new; what is missing of another is damage.
+pub(crate) fn database(create: bool, durability: Durability) -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
+    options.create_if_missing(create);
     options.create_missing_column_families(true);
     options.set_db_write_buffer_size(MEMTABLE_BYTES_TOTAL);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(BACKGROUND_JOBS);
     options.set_bytes_per_sync(BYTES_PER_SYNC);
-    // A torn write at the end of the write-ahead log is a batch that nobody was told of; what follows it never counts.
-    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_wal_recovery_mode(match durability {
+        // A torn write at the end is a batch that nobody was told of. Damage before the end is what somebody was told of: refused.
+        Durability::Fsync => DBRecoveryMode::TolerateCorruptedTailRecords,
+        // The operating system writes in whatever sequence it likes: after a power cut, all before the first gap counts.
+        Durability::Os => DBRecoveryMode::PointInTime,
+    });
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(INFO_LOG_FILES_MAX);
     options.set_max_log_file_size(INFO_LOG_BYTES_MAX);

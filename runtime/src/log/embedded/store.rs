@@ -1,28 +1,23 @@
 //! The one RocksDB behind the log, what is known of its topics, and all reads.
 
-use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use fs4::fs_std::FileExt;
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
 use tracing::warn;
 
+use super::directory::{Directory, FORMAT_VERSION};
 use super::format::{self, Names};
-use super::options;
+use super::{Durability, options};
 use crate::log::Limits;
-use crate::record::{Record, Topics};
+use crate::record::{Record, TopicSpec, Topics};
 use crate::store::keys::{self, CellKey, TimerKey};
 use crate::timer::DueTimer;
 use crate::{Clock, Error};
 
-/// Raised whenever an older program could not read what a newer one writes.
-const FORMAT_VERSION: u32 = 1;
 const FORMAT_KEY: &str = "format";
-const LOCK_FILE: &str = "orderstream.lock";
-const STORE_FOLDER: &str = "store";
 /// Where retention has cut a partition off: the offset of the first record it left.
 pub(crate) const EARLIEST: &str = "earliest";
 /// What a record costs beside its bytes, in a limit.
@@ -36,7 +31,7 @@ struct Bounds {
 
 /// Dropped last by whoever holds it last: then the database is closed and its directory free.
 pub(crate) struct Store {
-    // Before the lock: closed while the directory is still ours.
+    // Before the directory: closed while that is still ours, and sealed only then.
     db: DB,
     topics: Arc<Topics>,
     /// By the topic's index in `topics`: the number it has in the store.
@@ -45,7 +40,9 @@ pub(crate) struct Store {
     clock: Arc<dyn Clock>,
     /// Nothing is written any more, and nobody is answered.
     closed: AtomicBool,
-    _lock: File,
+    /// Why nothing can be written at the moment.
+    write_failure: Mutex<Option<Arc<str>>>,
+    directory: Directory,
     #[cfg(test)]
     pub(crate) fault: std::sync::Mutex<Option<crate::conformance::Fault>>,
     /// How many of the next writes fail, as on a full disk.
@@ -68,16 +65,41 @@ fn damaged(what: &str) -> Error {
 }
 
 impl Store {
-    pub(crate) fn open(directory: &Path, topics: Topics, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let lock = lock(directory)?;
-        let opened =
-            DB::open_cf_descriptors(&options::database(), directory.join(STORE_FOLDER), options::families());
-        let db = opened.map_err(|source| Error::DirectoryOpen {
-            directory: directory.to_owned(),
-            source: source.into(),
-        })?;
-        check_format(&db, directory)?;
+    pub(crate) fn open(
+        directory: &Path,
+        topics: Topics,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let mut directory = Directory::take(directory)?;
+        let options = options::database(directory.is_new(), durability);
+        let opened = DB::open_cf_descriptors(&options, directory.store(), options::families());
+        let db = opened.map_err(|source| directory.unusable(source))?;
+        check_format(&db, directory.path())?;
+        directory.opened()?;
         let topic_ids = register_topics(&db, &topics)?;
+        Self::assembled(db, directory, topics, topic_ids, clock)
+    }
+
+    /// As it lies there, with the topics that it knows itself; nothing in the directory is changed.
+    pub(crate) fn open_read_only(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let directory = Directory::take_to_look(directory)?;
+        let options = options::database(false, Durability::Fsync);
+        let opened =
+            DB::open_cf_descriptors_read_only(&options, directory.store(), options::families(), false);
+        let db = opened.map_err(|source| directory.unusable(source))?;
+        check_format(&db, directory.path())?;
+        let (topics, topic_ids) = registered_topics(&db)?;
+        Self::assembled(db, directory, topics, topic_ids, clock)
+    }
+
+    fn assembled(
+        db: DB,
+        directory: Directory,
+        topics: Topics,
+        topic_ids: Vec<u16>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let mut store = Self {
             db,
             topics: Arc::new(topics),
@@ -85,7 +107,8 @@ impl Store {
             bounds: Vec::new(),
             clock,
             closed: AtomicBool::new(false),
-            _lock: lock,
+            write_failure: Mutex::default(),
+            directory,
             #[cfg(test)]
             fault: std::sync::Mutex::default(),
             #[cfg(test)]
@@ -97,6 +120,18 @@ impl Store {
             store.bounds.push(bounds);
         }
         Ok(store)
+    }
+
+    pub(crate) fn set_write_failure(&self, reason: Option<Arc<str>>) {
+        *self.write_failure.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(crate) fn write_failure(&self) -> Option<Arc<str>> {
+        self.write_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn db(&self) -> &DB {
@@ -127,7 +162,7 @@ impl Store {
         self.db.cf_handle(name).expect("all column families are created at opening")
     }
 
-    fn iterator(&self, family: &str, end: Option<Vec<u8>>) -> DBRawIterator<'_> {
+    pub(crate) fn iterator(&self, family: &str, end: Option<Vec<u8>>) -> DBRawIterator<'_> {
         let mut read = ReadOptions::default();
         if let Some(end) = end {
             read.set_iterate_upper_bound(end);
@@ -295,21 +330,6 @@ impl Store {
     }
 }
 
-fn lock(directory: &Path) -> Result<File, Error> {
-    let failed = |source: std::io::Error| Error::DirectoryOpen {
-        directory: directory.to_owned(),
-        source: source.into(),
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let path: PathBuf = directory.join(LOCK_FILE);
-    let file = OpenOptions::new().create(true).write(true).truncate(false).open(path).map_err(failed)?;
-    match file.try_lock_exclusive() {
-        Ok(true) => Ok(file),
-        Ok(false) => Err(Error::DirectoryInUse { directory: directory.to_owned() }),
-        Err(source) => Err(failed(source)),
-    }
-}
-
 fn check_format(db: &DB, directory: &Path) -> Result<(), Error> {
     let meta = db.cf_handle(options::META).expect("all column families are created at opening");
     let stored = db.get_cf(meta, FORMAT_KEY).map_err(store_error("read the format version"))?;
@@ -322,9 +342,44 @@ fn check_format(db: &DB, directory: &Path) -> Result<(), Error> {
     };
     let found = stored.try_into().map(u32::from_le_bytes).map_err(|_| damaged("no format version"))?;
     if found > FORMAT_VERSION {
-        return Err(Error::FormatNewer { directory: directory.to_owned(), found, known: FORMAT_VERSION });
+        let software = "a newer program".to_owned();
+        return Err(Error::FormatNewer {
+            directory: directory.to_owned(),
+            found,
+            known: FORMAT_VERSION,
+            software,
+        });
     }
     Ok(())
+}
+
+/// What stands before a topic's name in meta.
+const TOPIC_PREFIX: &str = "topic/";
+
+/// A topic's number in the store and its partitions, as [`register_topics`] wrote them.
+fn decode_topic(raw: &[u8]) -> Result<(u16, u32), Error> {
+    let (id, partitions) = raw.split_at_checked(2).ok_or_else(|| damaged("a topic is cut off"))?;
+    let id = id.try_into().map(u16::from_le_bytes).map_err(|_| damaged("no topic number"))?;
+    let partitions = partitions.try_into().map(u32::from_le_bytes);
+    Ok((id, partitions.map_err(|_| damaged("a topic has no partition count"))?))
+}
+
+/// All topics that were ever registered. Whether they are compacted, and how long they keep their records, only settings know.
+fn registered_topics(db: &DB) -> Result<(Topics, Vec<u16>), Error> {
+    let meta = db.cf_handle(options::META).expect("all column families are opened");
+    let (mut specs, mut ids) = (Vec::new(), Vec::new());
+    let mut rows = db.raw_iterator_cf(meta);
+    rows.seek(TOPIC_PREFIX);
+    while let Some((key, value)) = rows.item() {
+        let Some(name) = key.strip_prefix(TOPIC_PREFIX.as_bytes()) else { break };
+        let name = std::str::from_utf8(name).map_err(|_| damaged("a topic's name is no text"))?;
+        let (id, partitions) = decode_topic(value)?;
+        specs.push(TopicSpec::new(name, partitions));
+        ids.push(id);
+        rows.next();
+    }
+    rows.status().map_err(store_error("read the topics"))?;
+    Ok((Topics::checked(specs)?, ids))
 }
 
 /// Gives each topic its number in the store, and refuses one whose partition count is another than before.
@@ -338,11 +393,9 @@ fn register_topics(db: &DB, topics: &Topics) -> Result<Vec<u16>, Error> {
     let mut batch = WriteBatch::default();
     let mut ids = Vec::new();
     for spec in topics.iter() {
-        let key = format!("topic/{}", spec.name);
+        let key = format!("{TOPIC_PREFIX}{}", spec.name);
         if let Some(raw) = read(key.as_bytes())? {
-            let (id, partitions) = raw.split_at_checked(2).ok_or_else(|| damaged("a topic is cut off"))?;
-            let stored = partitions.try_into().map(u32::from_le_bytes);
-            let stored = stored.map_err(|_| damaged("a topic has no partition count"))?;
+            let (id, stored) = decode_topic(&raw)?;
             if stored != spec.partitions {
                 return Err(Error::PartitionsDiffer {
                     topic: spec.name.clone(),
@@ -350,7 +403,7 @@ fn register_topics(db: &DB, topics: &Topics) -> Result<Vec<u16>, Error> {
                     asked: spec.partitions,
                 });
             }
-            ids.push(decode_id(id)?);
+            ids.push(id);
         } else {
             let mut value = next_id.to_le_bytes().to_vec();
             value.extend_from_slice(&spec.partitions.to_le_bytes());
@@ -367,4 +420,19 @@ fn register_topics(db: &DB, topics: &Topics) -> Result<Vec<u16>, Error> {
     write.set_sync(true);
     db.write_opt(batch, &write).map_err(store_error("write the topics"))?;
     Ok(ids)
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // What the operating system still has is on disk before the directory is sealed as closed.
+        match self.db.flush_wal(true) {
+            Ok(()) => {}
+            // A store that was opened for looking has nothing of its own.
+            Err(problem) if problem.kind() == rocksdb::ErrorKind::NotSupported => {}
+            Err(problem) => {
+                warn!(%problem, "log could not be closed cleanly; the next start recovers it");
+                self.directory.leave_open();
+            }
+        }
+    }
 }

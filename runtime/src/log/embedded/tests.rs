@@ -1,3 +1,5 @@
+mod directory;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -130,7 +132,12 @@ fn a_store_of_a_newer_format_is_refused() {
     store.db().put_cf(store.family(options::META), "format", 2u32.to_le_bytes()).unwrap();
     drop(log);
     let refused = open_with(directory.path(), conformance::topics()).unwrap_err();
-    assert!(refused.to_string().contains("has format version 2, this program reads up to 1"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains("has format version 2, written by a newer program; this program reads up to 1"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{DUE_UNKNOWN, InFlight, Open, Setback, Turn, Worker};
 use crate::Error;
@@ -118,7 +118,12 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let doubled_ms = BACKOFF_MS_MIN << self.setbacks.min(16);
         let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
         self.setbacks = self.setbacks.saturating_add(1);
-        warn!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away and tried again");
+        // Once per row of failures; and a log that fails says so itself, once for all workers.
+        if self.setbacks == 1 && self.log_failures == 0 {
+            warn!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away and tried again");
+        } else {
+            debug!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away once more");
+        }
         Ok(Turn::SetBack { pause, reason })
     }
 }

@@ -1,0 +1,311 @@
+//! Everything at a glance, and whether it is well.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use domain::Timestamp;
+use domain::order::OrderState;
+use domain::order::event::OrderEvent;
+use projection::query::Summary;
+use runtime::log::Limits;
+use schemas::topics;
+use serde::{Deserialize, Serialize};
+use topology::{Processor, Stream};
+
+use super::Operations;
+use super::topics::PROJECTION_GROUP;
+use crate::order::word;
+use crate::service::{LEDGER_DIR, LOG_DIR, catalog, disk_left_bytes};
+
+/// With less disk left than this the service is not well: long before it has to refuse orders.
+pub const DISK_LEFT_BYTES_WELL: u64 = 512 << 20;
+/// A group that has more records to read than this does not keep up.
+pub const LAG_RECORDS_WELL: i64 = 100_000;
+/// What is asked of the projection is older than the orders when it has more than this to read.
+pub const PROJECTION_LAG_RECORDS_WELL: i64 = 20_000;
+/// How many of the newest events of each partition are looked at for when a stage did something last.
+const EVENTS_LOOKED_AT_MAX: i64 = 2_000;
+const READ: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
+
+/// Everything at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    pub running: bool,
+    pub healthy: bool,
+    /// Why it is not well; empty where it is.
+    pub problems: Vec<String>,
+    pub data_dir: String,
+    pub version: String,
+    pub process_id: Option<u32>,
+    pub started_at: Option<String>,
+    /// The catalog version that new orders take.
+    pub catalog: Option<String>,
+    /// All that are published.
+    pub catalog_versions: Vec<String>,
+    pub orders_by_state: BTreeMap<String, i64>,
+    pub open_cases: i64,
+    pub stuck_orders: i64,
+    pub dead_letters: usize,
+    /// Those that were not sent again.
+    pub dead_letters_open: usize,
+    pub stages: Vec<StageLine>,
+    pub lags: Vec<LagLine>,
+    pub projection_lag: i64,
+    pub disk: Disk,
+}
+
+/// One stage of the line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageLine {
+    pub stage: String,
+    /// Records and events that it took, ever.
+    #[serde(rename = "in")]
+    pub taken: i64,
+    /// What it has under way, in its own unit: requests, orders, cases, tasks.
+    pub in_progress: i64,
+    /// Events that it wrote, ever.
+    #[serde(rename = "out")]
+    pub written: i64,
+    /// When it wrote last; absent where that is not among the newest events.
+    pub last_at: Option<String>,
+}
+
+/// What a group has still to read of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LagLine {
+    pub topic: String,
+    pub group: String,
+    pub records: i64,
+}
+
+/// Bytes on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Disk {
+    /// Log, state and timers: one store.
+    pub log_bytes: u64,
+    /// The projection's file; absent where it is another database.
+    pub projection_bytes: Option<u64>,
+    /// The simulated downstream's ledger.
+    pub ledger_bytes: u64,
+    pub left_bytes: u64,
+}
+
+impl Operations {
+    pub(super) fn status(&self) -> anyhow::Result<Status> {
+        let summary = self.projection_summary()?;
+        let lags = self.lags()?;
+        let (dead_letters, dead_letters_open) = self.count_dead_letters()?;
+        let data_dir = &self.settings.node.data_dir;
+        let catalogs = catalog::published(&self.store)?;
+        let state = |(state, count): (&OrderState, &i64)| (word(state), *count);
+        let mut status = Status {
+            running: self.is_running(),
+            data_dir: data_dir.display().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process_id: Some(std::process::id()).filter(|_| self.is_running()),
+            started_at: self.started_at.map(|at| at.to_string()),
+            catalog: catalogs.latest().map(|catalog| catalog.version.to_string()),
+            catalog_versions: catalogs.versions().map(|(version, ..)| version.to_string()).collect(),
+            orders_by_state: summary.orders_by_state.iter().map(state).collect(),
+            open_cases: summary.open_cases,
+            stuck_orders: summary.stuck_orders,
+            dead_letters,
+            dead_letters_open,
+            stages: self.stages(&summary, &lags)?,
+            projection_lag: lags
+                .iter()
+                .filter(|line| line.group == PROJECTION_GROUP)
+                .map(|line| line.records)
+                .sum(),
+            lags,
+            disk: self.disk()?,
+            ..Status::default()
+        };
+        status.problems = self.problems(&status);
+        status.healthy = status.problems.is_empty();
+        Ok(status)
+    }
+
+    /// Why it is not well. What happens to orders (cases, stuck orders, dead letters) is business, and no fault of the service.
+    fn problems(&self, status: &Status) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !status.running {
+            problems.push("the service is not running".to_owned());
+        }
+        problems.extend(
+            self.store.log.write_failure().map(|reason| format!("the log cannot be written: {reason}")),
+        );
+        if status.disk.left_bytes < DISK_LEFT_BYTES_WELL {
+            problems.push(format!(
+                "{} MiB are left on the disk of the data directory; below {} MiB somebody should make room",
+                status.disk.left_bytes >> 20,
+                DISK_LEFT_BYTES_WELL >> 20
+            ));
+        }
+        if status.projection_lag > PROJECTION_LAG_RECORDS_WELL {
+            problems.push(format!(
+                "the projection has {} records to read; what `order` shows is that much behind",
+                status.projection_lag
+            ));
+        }
+        for line in status.lags.iter().filter(|line| line.group != PROJECTION_GROUP) {
+            if line.records > LAG_RECORDS_WELL {
+                problems.push(format!(
+                    "group \"{}\" has {} records of topic \"{}\" to read",
+                    line.group, line.records, line.topic
+                ));
+            }
+        }
+        problems
+    }
+
+    fn lags(&self) -> anyhow::Result<Vec<LagLine>> {
+        let names: Vec<String> = self.store.log.topics().iter().map(|spec| spec.name.to_string()).collect();
+        let mut lags = Vec::new();
+        for topic in names {
+            for group in self.groups(&topic)? {
+                lags.push(LagLine { topic: topic.clone(), group: group.group, records: group.lag });
+            }
+        }
+        Ok(lags)
+    }
+
+    /// What each stage took, has under way and wrote. Events are counted as far as the projection has read.
+    fn stages(&self, summary: &Summary, lags: &[LagLine]) -> anyhow::Result<Vec<StageLine>> {
+        let last = self.last_written()?;
+        let line = |processor: Processor| {
+            let heard: i64 =
+                processor.hears().iter().filter_map(|name| summary.events.get(*name)).copied().sum();
+            let taken = own_stream(processor).map_or(Ok(0), |stream| self.records_taken(stream, lags))?;
+            let written = self.records_written(processor, summary)?;
+            Ok(StageLine {
+                stage: processor.name().to_owned(),
+                taken: heard + taken,
+                in_progress: self.in_progress(processor, summary, lags)?,
+                written,
+                last_at: last.get(processor.name()).map(ToString::to_string),
+            })
+        };
+        Processor::ALL.into_iter().map(line).collect()
+    }
+
+    fn records_taken(&self, stream: Stream, lags: &[LagLine]) -> anyhow::Result<i64> {
+        let ends: i64 = self.store.log.end_offsets(stream.topic())?.iter().sum();
+        Ok(ends - lag_of(stream, lags))
+    }
+
+    fn records_written(&self, processor: Processor, summary: &Summary) -> anyhow::Result<i64> {
+        let topic = match processor {
+            Processor::Inventory => topics::PRODUCT_EVENTS,
+            Processor::Downstream => topics::DOWNSTREAM_HEALTH,
+            Processor::Capture
+            | Processor::Validation
+            | Processor::Decomposition
+            | Processor::Orchestration
+            | Processor::Fallout
+            | Processor::StuckOrders => {
+                let own = summary
+                    .events
+                    .iter()
+                    .filter(|(name, _)| OrderEvent::writer_of(name) == Some(processor.name()));
+                return Ok(own.map(|(_, count)| count).sum());
+            }
+        };
+        Ok(self.store.log.end_offsets(topic)?.iter().sum())
+    }
+
+    fn in_progress(&self, processor: Processor, summary: &Summary, lags: &[LagLine]) -> anyhow::Result<i64> {
+        let orders = |states: &[OrderState]| -> i64 {
+            states.iter().filter_map(|state| summary.orders_by_state.get(state)).sum()
+        };
+        Ok(match processor {
+            Processor::Capture => lag_of(Stream::OrderRequests, lags),
+            Processor::Validation => orders(&[OrderState::Captured]),
+            Processor::Decomposition => orders(&[OrderState::Validated]),
+            Processor::Orchestration => orders(&[
+                OrderState::Decomposed,
+                OrderState::Scheduled,
+                OrderState::InProgress,
+                OrderState::Suspended,
+                OrderState::Amending,
+                OrderState::Cancelling,
+            ]),
+            Processor::Fallout => summary.open_cases,
+            Processor::StuckOrders => summary.stuck_orders,
+            Processor::Inventory => lag_of(Stream::ProductRequests, lags),
+            Processor::Downstream => self.tasks_waiting()?,
+        })
+    }
+
+    /// By processor: when the newest event that it wrote was decided, among the newest of each partition.
+    fn last_written(&self) -> anyhow::Result<BTreeMap<&'static str, Timestamp>> {
+        let mut last = BTreeMap::new();
+        for topic in [topics::ORDER_EVENTS, topics::PRODUCT_EVENTS, topics::DOWNSTREAM_HEALTH] {
+            for (partition, end) in (0..).zip(self.store.log.end_offsets(topic)?) {
+                let from = (end - EVENTS_LOOKED_AT_MAX).max(0);
+                for record in self.store.log.read_range(topic, partition, from, READ)? {
+                    let Some(value) = record.value.as_deref() else { continue };
+                    let Ok(name) = self.store.codec.record_name(value) else { continue };
+                    let writer = match topic {
+                        topics::PRODUCT_EVENTS => Some(Processor::Inventory.name()),
+                        topics::DOWNSTREAM_HEALTH => Some(Processor::Downstream.name()),
+                        _ => OrderEvent::writer_of(name),
+                    };
+                    let at = Timestamp(record.timestamp_ms);
+                    let Some(writer) = writer else { continue };
+                    let newest = last.entry(writer).or_insert(at);
+                    *newest = at.max(*newest);
+                }
+            }
+        }
+        Ok(last)
+    }
+
+    fn disk(&self) -> anyhow::Result<Disk> {
+        let data_dir = &self.settings.node.data_dir;
+        let projection = self.settings.projection_url();
+        let file = projection.strip_prefix("sqlite://").map(Path::new);
+        let with_wal = |file: &Path| {
+            let beside = file.with_extension("sqlite-wal");
+            [file, &beside].iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum()
+        };
+        Ok(Disk {
+            log_bytes: folder_bytes(&data_dir.join(LOG_DIR)),
+            projection_bytes: file.map(with_wal),
+            ledger_bytes: folder_bytes(&data_dir.join(LEDGER_DIR)),
+            left_bytes: disk_left_bytes(data_dir)?,
+        })
+    }
+}
+
+/// The stream that is a stage's own. Answers belong to orchestration: of validation's few questions the events tell.
+fn own_stream(processor: Processor) -> Option<Stream> {
+    match processor {
+        Processor::Capture => Some(Stream::OrderRequests),
+        Processor::Orchestration => Some(Stream::Feedback),
+        Processor::Inventory => Some(Stream::ProductRequests),
+        Processor::Downstream => Some(Stream::Observations),
+        Processor::Validation | Processor::Decomposition | Processor::Fallout | Processor::StuckOrders => {
+            None
+        }
+    }
+}
+
+/// Of the group that is furthest behind.
+fn lag_of(stream: Stream, lags: &[LagLine]) -> i64 {
+    lags.iter().filter(|line| line.topic == stream.topic()).map(|line| line.records).max().unwrap_or(0)
+}
+
+/// Files come and go while it is counted: those that are gone count nothing.
+fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => folder_bytes(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(bytes).sum()
+}

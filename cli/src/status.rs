@@ -1,0 +1,98 @@
+//! `orderstream status`: whether the service runs and is well.
+use std::process::ExitCode;
+
+use crate::control::{Client, Request};
+use crate::exit;
+use crate::operations::block_on;
+use crate::operations::status::Status;
+use crate::order::table;
+use crate::settings::Settings;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 0 where the service runs and is well, 3 where it does not or is not. Touches nothing of a directory on which none runs:
+/// a service that is just starting must find it free.
+pub fn status(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let status = block_on(async {
+        let data_dir = settings.node.data_dir.display().to_string();
+        let Some(mut client) = Client::connect(&settings.node.data_dir).await? else {
+            let problems = vec![format!("no service runs on \"{data_dir}\"")];
+            return Ok(Status { problems, data_dir, ..Status::default() });
+        };
+        client.ask(&Request::Status, &[]).await
+    })?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print(&status);
+    }
+    Ok(ExitCode::from(if status.healthy { exit::DONE } else { exit::REFUSED }))
+}
+
+fn print(status: &Status) {
+    let health = if status.healthy { "healthy" } else { "NOT HEALTHY" };
+    let running = if status.running { "running" } else { "not running" };
+    println!("{running}, {health}");
+    for problem in &status.problems {
+        println!("  problem: {problem}");
+    }
+    if !status.running {
+        return;
+    }
+    println!("  version     {}", status.version);
+    println!("  since       {}", status.started_at.as_deref().unwrap_or("-"));
+    println!("  process     {}", status.process_id.map_or("-".to_owned(), |id| id.to_string()));
+    println!("  data        {}", status.data_dir);
+    println!(
+        "  catalog     {} for new orders; published: {}",
+        status.catalog.as_deref().unwrap_or("none"),
+        status.catalog_versions.join(", ")
+    );
+    let orders: i64 = status.orders_by_state.values().sum();
+    println!("  orders      {orders}, {} open cases, {} stuck", status.open_cases, status.stuck_orders);
+    println!(
+        "  dead letters {}, of which {} were not sent again",
+        status.dead_letters, status.dead_letters_open
+    );
+    println!("  projection  {} records behind", status.projection_lag);
+    let mib = |bytes: u64| bytes >> 20;
+    println!(
+        "  disk        log and state {} MiB, projection {} MiB, ledger {} MiB; {} MiB left",
+        mib(status.disk.log_bytes),
+        mib(status.disk.projection_bytes.unwrap_or_default()),
+        mib(status.disk.ledger_bytes),
+        mib(status.disk.left_bytes)
+    );
+    if !status.orders_by_state.is_empty() {
+        let mut states = table(&["orders in state", ""]);
+        for (state, count) in &status.orders_by_state {
+            states.add_row([state.clone(), count.to_string()]);
+        }
+        println!("\n{states}");
+    }
+    let mut stages = table(&["stage", "in", "in progress", "out", "last"]);
+    for stage in &status.stages {
+        stages.add_row([
+            stage.stage.clone(),
+            stage.taken.to_string(),
+            stage.in_progress.to_string(),
+            stage.written.to_string(),
+            stage.last_at.clone().unwrap_or_default(),
+        ]);
+    }
+    println!("\n{stages}");
+    let mut lags = table(&["topic", "group", "to read"]);
+    for line in status.lags.iter().filter(|line| line.records > 0) {
+        lags.add_row([line.topic.clone(), line.group.clone(), line.records.to_string()]);
+    }
+    if status.lags.iter().all(|line| line.records == 0) {
+        println!("\nevery group has read all there is");
+    } else {
+        println!("\n{lags}");
+    }
+}
