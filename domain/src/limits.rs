@@ -40,6 +40,13 @@ pub const PLANNED_TASK_BYTES_MAX: usize = 1_000;
 pub const CATALOG_BYTES_MAX: usize = 4_000_000;
 /// The longest expression or pattern of a catalog, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 2_048;
+/// How many operations of an expression may stand within one another: it is evaluated by recursion.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// How many macros over lists (`all`, `exists`, `map` ...) may stand within one another. A list has up to
+/// [`VALUE_BYTES_MAX`] / 2 elements; with two of them one evaluation could take minutes.
+pub const EXPRESSION_MACROS_NESTED_MAX: usize = 1;
+/// The most operations of an expression that are done for each element of a list, some of them the macro's own.
+pub const EXPRESSION_MACRO_NODES_MAX: usize = 64;
 /// How deep components may consist of components.
 pub const COMPONENT_DEPTH_MAX: usize = 4;
 /// The most findings that are reported of one catalog.

@@ -2,12 +2,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, operators};
 use regex::Regex;
 use serde_json::Value;
 
 use super::expression::{self, Expression, ExpressionError, Scope, Variables};
-use super::{CatalogDocument, ComponentRule, Finding, InputSource, Mapping};
+use super::finding::{did_you_mean, shown};
+use super::{CatalogDocument, Finding, uses};
 use crate::limits;
 
 /// The functions that an expression may call; the operators and the macros `has`, `all`, `exists`, `exists_one`, `map` and
@@ -34,9 +35,9 @@ impl Compiled {
     pub(super) fn of(document: &CatalogDocument) -> (Compiled, Vec<Finding>) {
         let mut compiled = Compiled::default();
         let mut findings = Vec::new();
-        for (subject, scope, expression) in expressions(document) {
-            if let Err(message) = compiled.add_expression(scope, expression) {
-                findings.push(Finding::new(subject, message));
+        for one in uses::of(document) {
+            if let Err(message) = compiled.add_expression(one.scope, one.expression) {
+                findings.push(Finding::new(one.subject(), message));
             }
         }
         for specification in document.product_specifications.values() {
@@ -59,25 +60,10 @@ impl Compiled {
         if text.len() > limits::EXPRESSION_BYTES_MAX {
             return Err(format!("an expression is longer than {} bytes", limits::EXPRESSION_BYTES_MAX));
         }
-        let parsed = cel::parser::Parser::new().parse(text);
-        let parsed = parsed.map_err(|error| format!("expression \"{text}\" is not CEL: {error}"))?;
-        let mut names = Names::default();
-        names.collect(&parsed, &mut Vec::new());
-        if let Some(unknown) = names.variables.iter().find(|name| !scope.variables().contains(&name.as_str()))
-        {
-            let known = scope.variables().join(", ");
-            return Err(format!(
-                "expression \"{text}\" names the variable \"{unknown}\"; here there are {known}"
-            ));
-        }
-        if let Some(unknown) = names.functions.iter().find(|name| !is_function(name)) {
-            return Err(format!(
-                "expression \"{text}\" calls \"{unknown}\"; there are {}",
-                FUNCTIONS.join(", ")
-            ));
-        }
-        let program = cel::Program::compile(text)
-            .map_err(|error| format!("expression \"{text}\" is not CEL: {error}"))?;
+        let wrong = |message: String| format!("expression \"{}\" {message}", shown(text));
+        let parsed = cel::parser::Parser::new().parse(text).map_err(|errors| wrong(not_cel(&errors)))?;
+        Names::of(&parsed).check(scope).map_err(wrong)?;
+        let program = cel::Program::compile(text).map_err(|errors| wrong(not_cel(&errors)))?;
         self.programs.insert(text.clone(), program);
         Ok(())
     }
@@ -88,8 +74,12 @@ impl Compiled {
         }
         // The whole value has to match, as people expect of a pattern for a value.
         let regex = Regex::new(&format!("^(?:{pattern})$"));
-        let regex =
-            regex.map_err(|error| format!("pattern \"{pattern}\" is no regular expression: {error}"))?;
+        let regex = regex.map_err(|error| {
+            let error = error.to_string();
+            // The library draws the place over several lines, and says what is wrong in the last.
+            let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("pattern \"{}\" is no regular expression: {why}", shown(pattern))
+        })?;
         self.patterns.insert(pattern.to_owned(), regex);
         Ok(())
     }
@@ -130,122 +120,165 @@ impl Compiled {
     }
 }
 
+/// The first thing that the parser stumbled over; what it says after that follows from it.
+fn not_cel(errors: &cel::ParseErrors) -> String {
+    match errors.errors.first() {
+        Some(error) => {
+            let message = error.msg.lines().next().unwrap_or_default();
+            format!("is not CEL, at character {}: {message}", error.pos.1.max(1))
+        }
+        None => "is not CEL".to_owned(),
+    }
+}
+
 /// Operators are named in symbols (`_&&_`, `@in`), functions in letters.
 fn is_function(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_alphabetic()) || FUNCTIONS.contains(&name)
 }
 
-/// Every expression of a catalog: whose it is, and which variables it sees.
-fn expressions(document: &CatalogDocument) -> Vec<(String, Scope, &Expression)> {
-    let mut found = Vec::new();
-    for offering in document.offerings.values() {
-        let rules = offering.eligibility.iter().map(|rule| &rule.condition);
-        found.extend(rules.map(|condition| (format!("offering {}", offering.id), Scope::Item, condition)));
-    }
-    for specification in document.product_specifications.values() {
-        let subject = format!("productSpecification {}", specification.id);
-        for rule in &specification.components {
-            found.extend(
-                of_rule(rule).into_iter().map(|expression| (subject.clone(), Scope::Item, expression)),
-            );
+/// What an expression uses from outside, which its own macros do not bind; and how much work it can be.
+#[derive(Default)]
+pub(super) struct Names<'e> {
+    variables: BTreeSet<&'e str>,
+    functions: BTreeSet<&'e str>,
+    /// The operations from the outermost to the innermost.
+    depth: usize,
+    /// How many lists are gone through within one another. Each multiplies the work by the length of its list, and lists
+    /// are bounded by [`limits::VALUE_BYTES_MAX`] alone.
+    macros_nested: usize,
+    /// The operations within macros, which are done for each element; the macros' own count.
+    nodes_in_macros: usize,
+    /// Whether lists are added up to go through them: then their bound would be none.
+    has_sum_as_range: bool,
+}
+
+impl<'e> Names<'e> {
+    /// # Errors
+    /// What is too much, or not there in this scope.
+    fn check(&self, scope: Scope) -> Result<(), String> {
+        if self.depth > limits::EXPRESSION_DEPTH_MAX {
+            return Err(format!(
+                "is {} operations deep, and may be {}; split it",
+                self.depth,
+                limits::EXPRESSION_DEPTH_MAX
+            ));
         }
-    }
-    for specification in document.service_specifications.values() {
-        let subject = format!("serviceSpecification {}", specification.id);
-        for rule in &specification.parts {
-            found.extend(
-                of_rule(rule).into_iter().map(|expression| (subject.clone(), Scope::Service, expression)),
-            );
+        if self.macros_nested > limits::EXPRESSION_MACROS_NESTED_MAX {
+            return Err(format!(
+                "goes through a list for each element of a list; {} at a time is allowed",
+                limits::EXPRESSION_MACROS_NESTED_MAX
+            ));
         }
-        for task in &specification.tasks {
-            let inputs = task.inputs.values().filter_map(|input| match input {
-                InputSource::Expression(expression) => Some(expression),
-                InputSource::Literal(_)
-                | InputSource::Characteristic(_)
-                | InputSource::CharacteristicIfGiven(_)
-                | InputSource::Service(_)
-                | InputSource::ServiceIfGiven(_)
-                | InputSource::Order(_)
-                | InputSource::OrderIfGiven(_)
-                | InputSource::Item(_)
-                | InputSource::Output(_) => None,
-            });
-            let all = task.condition.iter().chain(inputs);
-            found.extend(all.map(|expression| (subject.clone(), Scope::Service, expression)));
+        if self.nodes_in_macros > limits::EXPRESSION_MACRO_NODES_MAX {
+            return Err(format!(
+                "does {} operations for each element of a list, and may do {}; say less",
+                self.nodes_in_macros,
+                limits::EXPRESSION_MACRO_NODES_MAX
+            ));
         }
+        if self.has_sum_as_range {
+            return Err("goes through a sum of lists; go through one of them".to_owned());
+        }
+        if let Some(unknown) = self.variables.iter().find(|name| !scope.variables().contains(*name)) {
+            let known = scope.variables().join(", ");
+            let near = did_you_mean(unknown, scope.variables().iter().copied());
+            return Err(format!("names the variable \"{unknown}\"; here there are {known}{near}"));
+        }
+        if let Some(unknown) = self.functions.iter().find(|name| !is_function(name)) {
+            let near = did_you_mean(unknown, FUNCTIONS.iter().copied());
+            return Err(format!("calls \"{unknown}\"; there are {}{near}", FUNCTIONS.join(", ")));
+        }
+        Ok(())
     }
-    for task_type in document.task_types.values() {
-        let no_return = task_type.point_of_no_return.as_ref().and_then(|rule| rule.when.as_ref());
-        let strategies = [&task_type.when_changed_expression, &task_type.when_not_needed_expression];
-        let all = no_return.into_iter().chain(strategies.into_iter().flatten());
-        found.extend(all.map(|expression| (format!("taskType {}", task_type.name), Scope::Task, expression)));
+
+    fn of(expression: &'e IdedExpr) -> Names<'e> {
+        let mut names = Names::default();
+        walk(expression, &mut |node, around| {
+            names.depth = names.depth.max(around.depth);
+            names.nodes_in_macros += usize::from(around.macros > 0);
+            match &node.expr {
+                Expr::Ident(name) if !name.starts_with('@') && !around.bound.contains(&name.as_str()) => {
+                    names.variables.insert(name);
+                }
+                Expr::Call(call) => {
+                    names.functions.insert(&call.func_name);
+                }
+                // Types of messages: there are none here.
+                Expr::Struct(value) => {
+                    names.functions.insert(&value.type_name);
+                }
+                Expr::Comprehension(comprehension) => {
+                    names.macros_nested = names.macros_nested.max(around.macros + 1);
+                    names.has_sum_as_range |= adds(&comprehension.iter_range);
+                }
+                Expr::Ident(_)
+                | Expr::Unspecified
+                | Expr::Literal(_)
+                | Expr::Select(_)
+                | Expr::List(_)
+                | Expr::Map(_) => {}
+            }
+        });
+        names
     }
+}
+
+/// Whether an expression adds something up, other than a macro its own result.
+fn adds(expression: &IdedExpr) -> bool {
+    let mut found = false;
+    walk(expression, &mut |node, around| {
+        if let Expr::Call(call) = &node.expr {
+            found |= call.func_name == operators::ADD && around.macros == 0;
+        }
+    });
     found
 }
 
-fn of_rule(rule: &ComponentRule) -> Vec<&Expression> {
-    let mappings = rule.characteristics.values().filter_map(|mapping| match mapping {
-        Mapping::Expression(expression) => Some(expression),
-        Mapping::Literal(_)
-        | Mapping::Characteristic(_)
-        | Mapping::CharacteristicIfGiven(_)
-        | Mapping::Service(_)
-        | Mapping::ServiceIfGiven(_) => None,
-    });
-    rule.condition.iter().chain(mappings).collect()
+/// What is around a node of an expression.
+#[derive(Clone, Default)]
+pub(super) struct Around<'e> {
+    pub depth: usize,
+    /// The macros whose body it stands in.
+    pub macros: usize,
+    /// The names that they bind.
+    pub bound: Vec<&'e str>,
 }
 
-/// The names that an expression uses from outside; those that its own macros bind are not among them.
-#[derive(Default)]
-struct Names {
-    variables: BTreeSet<String>,
-    functions: BTreeSet<String>,
+/// Every node of an expression, with what is around it.
+pub(super) fn walk<'e>(expression: &'e IdedExpr, look: &mut impl FnMut(&'e IdedExpr, &Around<'e>)) {
+    step(expression, &Around { depth: 1, ..Around::default() }, look);
 }
 
-impl Names {
-    fn collect<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
-        match &expression.expr {
-            Expr::Unspecified | Expr::Literal(_) => {}
-            Expr::Ident(name) => {
-                if !name.starts_with('@') && !bound.contains(&name.as_str()) {
-                    self.variables.insert(name.clone());
-                }
-            }
-            Expr::Select(select) => self.collect(&select.operand, bound),
-            Expr::Call(call) => {
-                self.functions.insert(call.func_name.clone());
-                call.target.iter().for_each(|target| self.collect(target, bound));
-                call.args.iter().for_each(|argument| self.collect(argument, bound));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|element| self.collect(element, bound)),
-            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr, bound)),
-            Expr::Struct(value) => {
-                // Types of messages: there are none here.
-                self.functions.insert(value.type_name.clone());
-                value.entries.iter().for_each(|entry| self.entry(&entry.expr, bound));
-            }
-            Expr::Comprehension(comprehension) => {
-                self.collect(&comprehension.iter_range, bound);
-                self.collect(&comprehension.accu_init, bound);
-                let depth = bound.len();
-                bound.push(&comprehension.iter_var);
-                bound.extend(comprehension.iter_var2.as_deref());
-                bound.push(&comprehension.accu_var);
-                self.collect(&comprehension.loop_cond, bound);
-                self.collect(&comprehension.loop_step, bound);
-                self.collect(&comprehension.result, bound);
-                bound.truncate(depth);
-            }
+fn step<'e>(node: &'e IdedExpr, around: &Around<'e>, look: &mut impl FnMut(&'e IdedExpr, &Around<'e>)) {
+    look(node, around);
+    let below = Around { depth: around.depth + 1, ..around.clone() };
+    let mut entry = |entry: &'e EntryExpr| match entry {
+        EntryExpr::StructField(field) => step(&field.value, &below, look),
+        EntryExpr::MapEntry(entry) => {
+            step(&entry.key, &below, look);
+            step(&entry.value, &below, look);
         }
-    }
-
-    fn entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
-        match entry {
-            EntryExpr::StructField(field) => self.collect(&field.value, bound),
-            EntryExpr::MapEntry(entry) => {
-                self.collect(&entry.key, bound);
-                self.collect(&entry.value, bound);
-            }
+    };
+    match &node.expr {
+        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => {}
+        Expr::Select(select) => step(&select.operand, &below, look),
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| step(target, &below, look));
+            call.args.iter().for_each(|argument| step(argument, &below, look));
+        }
+        Expr::List(list) => list.elements.iter().for_each(|element| step(element, &below, look)),
+        Expr::Map(map) => map.entries.iter().for_each(|one| entry(&one.expr)),
+        Expr::Struct(value) => value.entries.iter().for_each(|one| entry(&one.expr)),
+        Expr::Comprehension(comprehension) => {
+            step(&comprehension.iter_range, &below, look);
+            step(&comprehension.accu_init, &below, look);
+            let mut within = Around { macros: below.macros + 1, ..below };
+            within.bound.push(&comprehension.iter_var);
+            within.bound.extend(comprehension.iter_var2.as_deref());
+            within.bound.push(&comprehension.accu_var);
+            step(&comprehension.loop_cond, &within, look);
+            step(&comprehension.loop_step, &within, look);
+            step(&comprehension.result, &within, look);
         }
     }
 }

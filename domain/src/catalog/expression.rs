@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 
-use crate::order::{ItemAction, Order, OrderItem, Values};
+use crate::order::{Order, OrderItem, Values};
 
 /// The source text of a CEL expression; compiled when the catalog is loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,25 @@ impl Scope {
         }
     }
 }
+
+/// What `order` can hold; what the requester did not say is absent.
+pub(super) const ORDER_FIELDS: &[&str] = &[
+    "key",
+    "requester",
+    "priority",
+    "items",
+    "category",
+    "channel",
+    "billingAccount",
+    "externalId",
+    "customer",
+];
+/// What `item` can hold.
+pub(super) const ITEM_FIELDS: &[&str] = &["id", "action", "quantity", "offering", "product"];
+/// What `task` holds.
+pub(super) const TASK_FIELDS: &[&str] = &["state", "mode", "attempt"];
+/// What `item.action` can be.
+pub(super) const ITEM_ACTIONS: &[&str] = &["add", "modify", "delete", "noChange"];
 
 /// Why an expression has no value. Which of the caller's fall-backs then applies is the caller's business.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,15 +102,6 @@ fn map(entries: Vec<(&str, cel::Value)>) -> cel::Value {
     )
 }
 
-fn action_name(action: ItemAction) -> &'static str {
-    match action {
-        ItemAction::Add => "add",
-        ItemAction::Modify => "modify",
-        ItemAction::Delete => "delete",
-        ItemAction::NoChange => "noChange",
-    }
-}
-
 fn order_value(order: &Order) -> cel::Value {
     let mut entries = vec![
         ("key", cel::Value::from(order.key.as_str())),
@@ -116,7 +126,7 @@ fn order_value(order: &Order) -> cel::Value {
 fn item_value(item: &OrderItem) -> cel::Value {
     let mut entries = vec![
         ("id", cel::Value::from(item.id.as_str())),
-        ("action", cel::Value::from(action_name(item.action))),
+        ("action", cel::Value::from(item.action.word())),
         ("quantity", cel::Value::Int(i64::from(item.quantity))),
     ];
     if let Some(offering) = &item.offering {

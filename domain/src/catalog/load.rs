@@ -5,6 +5,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::finding::did_you_mean;
+use super::place::Places;
 use super::{Catalog, CatalogDocument, Finding};
 use crate::{CatalogVersion, limits};
 
@@ -21,40 +23,32 @@ const KINDS: &[&str] = &[
     "falloutRule",
 ];
 
-pub(super) fn from_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Catalog, Vec<Finding>> {
+/// The catalog, where nothing is wrong with it; and every finding, warnings among them: first what could not be read, then by
+/// file and line. At most [`limits::FINDINGS_MAX`].
+pub(super) fn from_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, Vec<Finding>) {
     let mut reader = Reader::default();
     for (name, text) in files {
         reader.file(name.as_ref(), text.as_ref());
     }
-    let Reader { document, positions, mut findings, version_seen } = reader;
+    let Reader { document, places, mut findings, version_seen } = reader;
     // It may stand in a file that is no TOML.
     let all_read = findings.iter().all(|finding| finding.subject != "file");
     if !version_seen && all_read {
         findings.push(Finding::new("version", "is missing; one of the files must say version = \"...\""));
     }
-    let broken = !findings.is_empty();
-    let checked = Catalog::new(document);
-    match checked {
-        Ok(catalog) if !broken => Ok(catalog),
-        Ok(_) => Err(bounded(findings)),
-        Err(more) => {
-            // An entry that could not be read is missing to those that refer to it: what they say then is true, and may help.
-            findings.extend(more.into_iter().map(|finding| placed(finding, &positions)));
-            Err(bounded(findings))
-        }
-    }
-}
-
-fn placed(mut finding: Finding, positions: &BTreeMap<String, (String, usize)>) -> Finding {
-    if let Some((file, line)) = positions.get(&finding.subject) {
-        finding.file = Some(file.clone());
-        finding.line = Some(*line);
-    }
-    finding
+    let (catalog, found) = Catalog::reviewed_after(document, findings.is_empty());
+    // An entry that could not be read is missing to those that refer to it: what they say then is true, and may help.
+    let is_broken = !findings.is_empty() || catalog.is_none();
+    let mut found: Vec<Finding> = found.into_iter().map(|finding| places.placed(finding)).collect();
+    found.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+    findings.extend(found);
+    (catalog.filter(|_| !is_broken), bounded(findings))
 }
 
 fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() > limits::FINDINGS_MAX {
+        // Stable: what is wrong stays in its sequence, and what is only doubtful goes first.
+        findings.sort_by_key(|finding| finding.severity);
         let more = findings.len() - (limits::FINDINGS_MAX - 1);
         findings.truncate(limits::FINDINGS_MAX - 1);
         findings.push(Finding::new("catalog", format!("{more} more findings are not listed")));
@@ -64,33 +58,22 @@ fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 struct Reader {
     document: CatalogDocument,
-    /// Where each entry stands, by the subject that findings name it by.
-    positions: BTreeMap<String, (String, usize)>,
+    places: Places,
     findings: Vec<Finding>,
     version_seen: bool,
 }
 
 impl Default for Reader {
     fn default() -> Reader {
-        let document = CatalogDocument {
-            // Replaced, or missed and found.
-            version: CatalogVersion("unnamed".to_owned()),
-            description: None,
-            systems: BTreeMap::new(),
-            task_types: BTreeMap::new(),
-            offerings: BTreeMap::new(),
-            product_specifications: BTreeMap::new(),
-            service_specifications: BTreeMap::new(),
-            relation_kinds: BTreeMap::new(),
-            fallout_rules: Vec::new(),
-        };
-        Reader { document, positions: BTreeMap::new(), findings: Vec::new(), version_seen: false }
+        // The version is replaced, or missed and found.
+        let document = CatalogDocument::empty(CatalogVersion("unnamed".to_owned()));
+        Reader { document, places: Places::default(), findings: Vec::new(), version_seen: false }
     }
 }
 
 impl Reader {
     fn file(&mut self, name: &str, text: &str) {
-        let file = File { name, text };
+        let file = File::of(name, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             // What else is in it cannot be trusted.
@@ -105,6 +88,7 @@ impl Reader {
                         self.findings.push(file.finding(at, "version", "is said more than once; keep one"));
                     }
                     self.version_seen = true;
+                    self.places.add("version", file.name, &value, |at| file.line(at));
                     if let Some(version) = self.read::<CatalogVersion>(&file, "version", value) {
                         self.document.version = version;
                     }
@@ -154,7 +138,8 @@ impl Reader {
                 ),
                 "falloutRule" => self.fallout_rules(&file, value),
                 other => {
-                    let message = format!("is not known; there are {}", KINDS.join(", "));
+                    let near = did_you_mean(other, KINDS.iter().copied());
+                    let message = format!("is not known; there are {}{near}", KINDS.join(", "));
                     self.findings.push(file.finding(at, other, message));
                 }
             }
@@ -194,29 +179,26 @@ impl Reader {
                 Some(name) => format!("{kind} {name}"),
                 None => kind.to_owned(),
             };
+            let standing = value.clone();
             let Some(entry) = self.read::<T>(file, &subject, value) else { continue };
             let key = name(&entry).clone();
             if entries(&mut self.document).contains_key(&key) {
-                let first = self
-                    .positions
-                    .get(&subject)
-                    .map(|(file, line)| format!("{file}:{line}"))
-                    .unwrap_or_default();
+                let first = self.places.shown(&subject).unwrap_or_default();
                 let message = format!("is there already, at {first}; keep one of them");
                 self.findings.push(file.finding(at, &subject, message));
                 continue;
             }
-            self.positions.insert(subject, (file.name.to_owned(), file.line(at)));
+            self.places.add(&subject, file.name, &standing, |at| file.line(at));
             entries(&mut self.document).insert(key, entry);
         }
     }
 
     fn fallout_rules(&mut self, file: &File<'_>, value: Spanned<DeValue<'_>>) {
         for value in self.array(file, "falloutRule", value) {
-            let at = value.span().start;
             let subject = format!("falloutRule {}", self.document.fallout_rules.len() + 1);
+            let standing = value.clone();
             let Some(rule) = self.read(file, &subject, value) else { continue };
-            self.positions.insert(subject, (file.name.to_owned(), file.line(at)));
+            self.places.add(&subject, file.name, &standing, |at| file.line(at));
             self.document.fallout_rules.push(rule);
         }
     }
@@ -241,14 +223,19 @@ impl Reader {
 
 struct File<'f> {
     name: &'f str,
-    text: &'f str,
+    /// Where each line ends. A large file has as many places to name as lines to count.
+    line_ends: Vec<usize>,
 }
 
-impl File<'_> {
+impl<'f> File<'f> {
+    fn of(name: &'f str, text: &str) -> File<'f> {
+        let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
+        File { name, line_ends: line_ends.collect() }
+    }
+
     /// The line, from 1, of a byte position.
     fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+        self.line_ends.partition_point(|end| *end < at) + 1
     }
 
     fn finding(&self, at: usize, subject: &str, message: impl Into<String>) -> Finding {

@@ -17,6 +17,7 @@ pub mod expression;
 pub mod finding;
 mod load;
 pub mod offering;
+mod place;
 pub mod published;
 pub mod realisation;
 mod scale;
@@ -24,9 +25,10 @@ pub mod specification;
 pub mod task_type;
 #[cfg(test)]
 pub(crate) mod tests;
+mod uses;
 
 pub use expression::{Expression, ExpressionError, Variables};
-pub use finding::Finding;
+pub use finding::{Finding, Severity};
 pub use offering::{
     BundleMember, DiscountModel, EligibilityRule, FailedProduct, Feasibility, Offering, OfferingRelation,
     OfferingRelationKind, PriceModel,
@@ -56,6 +58,23 @@ pub struct CatalogDocument {
     pub fallout_rules: Vec<FalloutRule>,
 }
 
+impl CatalogDocument {
+    /// A catalog of nothing under this version.
+    pub fn empty(version: CatalogVersion) -> CatalogDocument {
+        CatalogDocument {
+            version,
+            description: None,
+            systems: BTreeMap::new(),
+            task_types: BTreeMap::new(),
+            offerings: BTreeMap::new(),
+            product_specifications: BTreeMap::new(),
+            service_specifications: BTreeMap::new(),
+            relation_kinds: BTreeMap::new(),
+            fallout_rules: Vec::new(),
+        }
+    }
+}
+
 /// A checked version, ready for use: `Deref`s to its [`CatalogDocument`]. A clone shares.
 #[derive(Clone, Debug)]
 pub struct Catalog(Arc<Checked>);
@@ -65,6 +84,23 @@ struct Checked {
     document: CatalogDocument,
     compiled: compiled::Compiled,
     fallout: FalloutRules,
+}
+
+impl Checked {
+    /// All of it that can be used, and everything that is wrong with it.
+    fn of(document: CatalogDocument) -> (Checked, Vec<Finding>) {
+        let (compiled, mut findings) = compiled::Compiled::of(&document);
+        findings.extend(check::check(&document));
+        let fallout = FalloutRules::compile(&document.fallout_rules).unwrap_or_else(|wrong| {
+            findings.extend(
+                wrong
+                    .into_iter()
+                    .map(|(index, message)| Finding::new(format!("falloutRule {}", index + 1), message)),
+            );
+            FalloutRules::default()
+        });
+        (Checked { document, compiled, fallout }, findings)
+    }
 }
 
 impl std::ops::Deref for Catalog {
@@ -82,32 +118,42 @@ impl PartialEq for Catalog {
 }
 
 impl Catalog {
-    /// Checks a document and compiles what it holds.
+    /// Checks a document and compiles what it holds: what a catalog must be to be used. What it must be to be published, too, is
+    /// more ([`Catalog::reviewed`]); a version that was published before a rule of that kind was thought of stays usable.
     ///
     /// # Errors
     /// Everything that is wrong with it, at once.
     pub fn new(document: CatalogDocument) -> Result<Catalog, Vec<Finding>> {
-        let (compiled, mut findings) = compiled::Compiled::of(&document);
-        findings.extend(check::check(&document));
-        let fallout = FalloutRules::compile(&document.fallout_rules).unwrap_or_else(|wrong| {
-            findings.extend(
-                wrong
-                    .into_iter()
-                    .map(|(index, message)| Finding::new(format!("falloutRule {}", index + 1), message)),
-            );
-            FalloutRules::default()
-        });
-        if !findings.is_empty() {
-            return Err(findings);
-        }
-        Ok(Catalog(Arc::new(Checked { document, compiled, fallout })))
+        let (checked, findings) = Checked::of(document);
+        if findings.is_empty() { Ok(Catalog(Arc::new(checked))) } else { Err(findings) }
+    }
+
+    /// The catalog, where it may be published; and everything that is to be said of it, warnings among it.
+    pub fn reviewed(document: CatalogDocument) -> (Option<Catalog>, Vec<Finding>) {
+        Catalog::reviewed_after(document, true)
+    }
+
+    /// The same of a document of which something could not be read, where not `is_whole`.
+    fn reviewed_after(document: CatalogDocument, is_whole: bool) -> (Option<Catalog>, Vec<Finding>) {
+        let (checked, mut findings) = Checked::of(document);
+        let is_right = is_whole && findings.is_empty();
+        findings.extend(check::review(&checked.document, &checked.compiled, is_right));
+        let is_good = !findings.iter().any(Finding::is_error);
+        (is_good.then(|| Catalog(Arc::new(checked))), findings)
     }
 
     /// From TOML files given as (name, text); an entry may be in any of them, the version is in exactly one.
     ///
     /// # Errors
-    /// Everything that is wrong, at once, with file and line.
+    /// Everything that is wrong, at once, with file and line; warnings are not among it.
     pub fn from_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Catalog, Vec<Finding>> {
+        let (catalog, mut findings) = Catalog::reviewed_files(files);
+        findings.retain(Finding::is_error);
+        catalog.ok_or(findings)
+    }
+
+    /// The same, with the warnings: first what could not be read, then by file and line.
+    pub fn reviewed_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, Vec<Finding>) {
         load::from_files(files)
     }
 

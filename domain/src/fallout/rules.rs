@@ -89,18 +89,22 @@ impl FalloutRules {
     }
 }
 
-fn pattern(text: &str) -> Result<Regex, String> {
+/// # Errors
+/// What is wrong with it, for people.
+pub(crate) fn pattern(text: &str) -> Result<Regex, String> {
     if text.len() > limits::EXPRESSION_BYTES_MAX {
         return Err(format!("message pattern is longer than {} bytes", limits::EXPRESSION_BYTES_MAX));
     }
-    RegexBuilder::new(text)
-        .case_insensitive(true)
-        .size_limit(PATTERN_BYTES_MAX)
-        .build()
-        .map_err(|error| format!("message pattern \"{text}\" is no regular expression: {error}"))
+    RegexBuilder::new(text).case_insensitive(true).size_limit(PATTERN_BYTES_MAX).build().map_err(|error| {
+        let error = error.to_string();
+        // The library draws the place over several lines, and says what is wrong in the last.
+        let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("message pattern \"{text}\" is no regular expression: {why}")
+    })
 }
 
-fn specificity(rule: &FalloutRule) -> (bool, bool, bool) {
+/// What decides between two rules that match: the greater one is asked first.
+pub(crate) fn specificity(rule: &FalloutRule) -> (bool, bool, bool) {
     (rule.code != ANY, rule.message_pattern.is_some(), rule.system != ANY)
 }
 

@@ -132,13 +132,25 @@ pub struct Note {
     pub text: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemAction {
     Add,
     Modify,
     Delete,
     NoChange,
+}
+
+impl ItemAction {
+    /// As it is written in records, catalogs and expressions.
+    pub fn word(self) -> &'static str {
+        match self {
+            ItemAction::Add => "add",
+            ItemAction::Modify => "modify",
+            ItemAction::Delete => "delete",
+            ItemAction::NoChange => "noChange",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -71,7 +71,7 @@ pub(super) fn check(items: &Items<'_>, drafts: &Drafts<'_>, reasons: &mut Reason
 }
 
 /// The tasks in a sequence in which each comes after its predecessors; `None` where there is none.
-pub(super) fn sequence(tasks: &[PlannedTask]) -> Option<Vec<TaskId>> {
+pub fn sequence(tasks: &[PlannedTask]) -> Option<Vec<TaskId>> {
     let index: HashMap<TaskId, usize> =
         tasks.iter().enumerate().map(|(index, task)| (task.id, index)).collect();
     let mut predecessors = Vec::with_capacity(tasks.len());

@@ -17,6 +17,8 @@ mod items;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use graph::sequence;
+
 /// How an order is built, by the catalog version that it pins.
 ///
 /// The sequence of the order's items does not matter. An item of action noChange gives no task. Where a task deletes, what the

@@ -16,13 +16,13 @@ const OWNER_ORDERS: &str = "order-operations";
 const OWNER_CATALOG: &str = "catalog-operations";
 
 // Codes of what we noticed ourselves; a rule of the catalog may file them like any other.
-const MISSING_CALLBACK: &str = "MISSING_CALLBACK";
-const INPUT_MISSING: &str = "INPUT_MISSING";
-const RETRIES_EXHAUSTED: &str = "RETRIES_EXHAUSTED";
-const TASK_FAILED: &str = "TASK_FAILED";
-const FEASIBILITY_UNANSWERED: &str = "FEASIBILITY_UNANSWERED";
-const WAIT_ENDED: &str = "WAIT_ENDED";
-const ORDER_STUCK: &str = "ORDER_STUCK";
+pub(super) const MISSING_CALLBACK: &str = "MISSING_CALLBACK";
+pub(super) const INPUT_MISSING: &str = "INPUT_MISSING";
+pub(super) const RETRIES_EXHAUSTED: &str = "RETRIES_EXHAUSTED";
+pub(super) const TASK_FAILED: &str = "TASK_FAILED";
+pub(super) const FEASIBILITY_UNANSWERED: &str = "FEASIBILITY_UNANSWERED";
+pub(super) const WAIT_ENDED: &str = "WAIT_ENDED";
+pub(super) const ORDER_STUCK: &str = "ORDER_STUCK";
 
 /// Something that keeps an order from moving.
 #[derive(Clone, Debug)]

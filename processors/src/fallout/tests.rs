@@ -250,3 +250,54 @@ fn a_rule_for_every_code_of_a_system_is_not_about_our_own_words() {
     );
     assert_eq!(filed_as(task_to(1, "a", UnknownOutcome, DeadlinePassed, None)), "MISSING_CALLBACK");
 }
+
+/// The shipped catalog, from its files.
+fn shipped() -> domain::catalog::Catalog {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/catalog");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<(String, String)> =
+        paths.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect();
+    domain::catalog::Catalog::from_files(&files).unwrap()
+}
+
+#[test]
+fn the_shipped_catalog_has_a_rule_for_every_code_of_our_own() {
+    let own = [
+        blockage::MISSING_CALLBACK,
+        blockage::INPUT_MISSING,
+        blockage::RETRIES_EXHAUSTED,
+        blockage::TASK_FAILED,
+        blockage::FEASIBILITY_UNANSWERED,
+        blockage::WAIT_ENDED,
+        blockage::ORDER_STUCK,
+        // Of orchestration, which keeps their names to itself.
+        "INPUT_SOURCE_MISSING",
+        "TASK_TYPE_MISSING",
+    ];
+    // Whatever decomposition can say first.
+    let reasons = [
+        ReasonCode::CatalogVersionUnknown,
+        ReasonCode::CharacteristicMissing,
+        ReasonCode::ExpressionFailed,
+        ReasonCode::ItemIdDuplicate,
+        ReasonCode::ItemParentMissing,
+        ReasonCode::ItemRelationUnknownTarget,
+        ReasonCode::MappingAmbiguous,
+        ReasonCode::MappingMissing,
+        ReasonCode::OfferingUnknown,
+        ReasonCode::PlanCyclic,
+        ReasonCode::PlanEmpty,
+        ReasonCode::PlanTooLarge,
+        ReasonCode::QuantityInvalid,
+    ];
+    let catalog = shipped();
+    let codes = own.map(str::to_owned).into_iter().chain(reasons.map(|code| format!("{code:?}")));
+    let systems: Vec<&str> =
+        catalog.systems.keys().map(String::as_str).chain([blockage::OWN_SYSTEM]).collect();
+    for code in codes {
+        for system in &systems {
+            let rule = catalog.fallout().rule(system, &code, "no answer: it timed out");
+            assert_eq!(rule.map(|rule| rule.code.as_str()), Some(code.as_str()), "{system}");
+        }
+    }
+}

@@ -2,7 +2,8 @@
 //! for one another in a circle.
 use std::collections::BTreeMap;
 
-use super::{Findings, cycle};
+use super::reach::shown;
+use super::{Findings, cycle, joined};
 use crate::catalog::{After, CatalogDocument, ComponentRule, InputSource, Mapping, OutputSource, TaskRule};
 use crate::limits;
 use crate::order::ItemAction;
@@ -27,6 +28,77 @@ impl Node<'_> {
 }
 
 pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
+    let nodes = nodes(document, findings);
+    for node in &nodes {
+        findings.about("productSpecification", node.specification);
+        sources(document, node, &nodes, findings);
+    }
+    for action in [ItemAction::Add, ItemAction::Modify] {
+        circles(&nodes, action, findings);
+    }
+}
+
+/// Inputs that no plan can have, and sequences that never matter.
+pub(super) fn review(document: &CatalogDocument, findings: &mut Findings) {
+    // Only what can be expanded without end is; and what is wrong with it was said by `check`.
+    let parts = |id: &str| {
+        let service = document.service_specifications.get(id);
+        service.map_or(&[][..], |service| &service.parts).iter().map(|part| part.service.as_str()).collect()
+    };
+    if cycle(document.service_specifications.keys().map(String::as_str), parts).is_some() {
+        return;
+    }
+    let nodes = nodes(document, &mut Findings::default());
+    for node in &nodes {
+        findings.about("productSpecification", node.specification);
+        never_planned(node, &nodes, findings);
+    }
+}
+
+/// Within one item all tasks are for one action: what is never there for the same action is never there at all.
+fn never_planned(node: &Node<'_>, nodes: &[Node<'_>], findings: &mut Findings) {
+    let place = format!("component {}: task {}", node.component, node.rule.task_type);
+    for (name, source) in &node.rule.inputs {
+        let InputSource::Output(source) = source else { continue };
+        if source.if_planned || source.relation.is_some() || source.specification.is_some() {
+            continue;
+        }
+        let from = outputs(source, node, nodes);
+        let missing: Vec<ItemAction> = node
+            .actions
+            .iter()
+            .filter(|action| !from.iter().any(|other| other.actions.contains(action)))
+            .copied()
+            .collect();
+        // A task for no action at all was found before.
+        let is_known = !from.is_empty() && from.iter().all(|other| !other.rule.actions.is_empty());
+        findings.require(!is_known || missing.is_empty(), || {
+            format!(
+                "{place}: input {name} takes from the task {}, which is not planned for {}; every such order would fail. \
+                 Plan it then, too, or say ifPlanned = true",
+                source.task,
+                shown(&missing)
+            )
+        });
+    }
+    for after in
+        node.rule.after.iter().filter(|after| after.relation.is_none() && after.specification.is_none())
+    {
+        let before: Vec<&Node<'_>> = earlier(&node.component, after, node, nodes).collect();
+        let is_known = !before.is_empty() && before.iter().all(|other| !other.rule.actions.is_empty());
+        let shares = |other: &&Node<'_>| other.actions.iter().any(|action| node.actions.contains(action));
+        if is_known && !node.actions.is_empty() && !before.iter().any(shares) {
+            let wanted: Vec<&str> =
+                [&after.component, &after.task].into_iter().flatten().map(String::as_str).collect();
+            findings.warn(format!(
+                "{place} comes after {}, which is never planned together with it",
+                wanted.join(" / ")
+            ));
+        }
+    }
+}
+
+fn nodes<'c>(document: &'c CatalogDocument, findings: &mut Findings) -> Vec<Node<'c>> {
     let mut nodes = Vec::new();
     for specification in document.product_specifications.values() {
         findings.about("productSpecification", &specification.id);
@@ -35,13 +107,7 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
             walk.expand(rule, "", &[], &[ItemAction::Add, ItemAction::Modify, ItemAction::Delete], 1);
         }
     }
-    for node in &nodes {
-        findings.about("productSpecification", node.specification);
-        sources(document, node, &nodes, findings);
-    }
-    for action in [ItemAction::Add, ItemAction::Modify] {
-        circles(&nodes, action, findings);
-    }
+    nodes
 }
 
 struct Walk<'w, 'c> {
@@ -232,7 +298,10 @@ fn circles(nodes: &[Node<'_>], action: ItemAction, findings: &mut Findings) {
     let edges =
         |name: &str| names.get(name).map_or(&[][..], Vec::as_slice).iter().map(String::as_str).collect();
     if let Some(path) = cycle(names.keys().map(String::as_str), edges) {
-        findings.subject = "productSpecification".to_owned();
-        findings.add(format!("for {action:?}, tasks wait for one another: {path}"));
+        // A task's name begins with its product's.
+        let product = path[0].split(':').next().unwrap_or_default();
+        findings.about("productSpecification", product);
+        let path = joined(&path);
+        findings.add(format!("for {}, tasks wait for one another: {path}; take one out", action.word()));
     }
 }

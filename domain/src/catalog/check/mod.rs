@@ -1,9 +1,13 @@
 //! What has to be right about a catalog before it may be used: everything that can be known without an order.
-use super::{CatalogDocument, Finding};
+use super::compiled::Compiled;
+use super::{CatalogDocument, Finding, Severity};
 use crate::limits;
 
+mod conditions;
 mod dependencies;
+mod fallout;
 mod offerings;
+mod reach;
 mod realisation;
 mod specifications;
 mod systems;
@@ -22,6 +26,22 @@ pub(super) fn check(document: &CatalogDocument) -> Vec<Finding> {
     findings.all
 }
 
+/// What a catalog must not hold to be published, beyond [`check`]; and, as warnings, what is probably a mistake. A document
+/// that is wrong otherwise is looked at as far as it goes; what nothing refers to is then not said, as it is misspelt elsewhere.
+pub(super) fn review(document: &CatalogDocument, compiled: &Compiled, is_right: bool) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let reach = reach::Reach::of(document);
+    reach::check(document, &reach, &mut findings);
+    conditions::check(document, compiled, &reach, &mut findings);
+    fallout::check(document, &mut findings);
+    systems::review(document, &mut findings);
+    dependencies::review(document, &mut findings);
+    if is_right && findings.all.iter().all(|finding| !finding.is_error()) {
+        reach::unused(document, &reach, &mut findings);
+    }
+    findings.all
+}
+
 /// The findings so far; `subject` is the entry that is being looked at.
 #[derive(Default)]
 struct Findings {
@@ -35,7 +55,15 @@ impl Findings {
     }
 
     fn add(&mut self, message: impl Into<String>) {
+        self.take(Finding::new(self.subject.clone(), message));
+    }
+
+    fn warn(&mut self, message: impl Into<String>) {
         let finding = Finding::new(self.subject.clone(), message);
+        self.take(Finding { severity: Severity::Warning, ..finding });
+    }
+
+    fn take(&mut self, finding: Finding) {
         // Two products made of one service would say the same of it twice.
         if !self.all.contains(&finding) {
             self.all.push(finding);
@@ -76,17 +104,22 @@ fn version(document: &CatalogDocument, findings: &mut Findings) {
     });
 }
 
+/// A path for people: `a → b → a`.
+fn joined(path: &[&str]) -> String {
+    path.join(" → ")
+}
+
 /// The first name that occurs a second time.
 fn repeated<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let mut seen = std::collections::BTreeSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
 }
 
-/// A path through `edges` that comes back to where it began, as `a → b → a`; `None` where there is none.
+/// A path through `edges` that comes back to where it began, first and last the same; `None` where there is none.
 fn cycle<'n>(
     nodes: impl Iterator<Item = &'n str>,
     edges: impl Fn(&'n str) -> Vec<&'n str>,
-) -> Option<String> {
+) -> Option<Vec<&'n str>> {
     let mut done = std::collections::BTreeSet::new();
     for start in nodes {
         // (node, its edges not yet followed); the stack is the path.
@@ -98,8 +131,7 @@ fn cycle<'n>(
                 continue;
             };
             if let Some(from) = path.iter().position(|(node, _)| *node == next) {
-                let names = path[from..].iter().map(|(node, _)| *node).chain([next]);
-                return Some(names.collect::<Vec<_>>().join(" → "));
+                return Some(path[from..].iter().map(|(node, _)| *node).chain([next]).collect());
             }
             if !done.contains(next) {
                 path.push((next, edges(next)));

@@ -1,7 +1,8 @@
 //! Offerings: what they refer to, their bundles, prices and conditions.
 use rust_decimal::Decimal;
 
-use super::{Findings, cycle, repeated};
+use super::{Findings, cycle, joined, repeated};
+use crate::catalog::finding::did_you_mean;
 use crate::catalog::{CatalogDocument, Offering, PriceModel};
 use crate::order::PriceKind;
 
@@ -22,8 +23,9 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
         }
         if let Some(feasibility) = &offering.feasibility {
             findings.require(document.systems.contains_key(&feasibility.system), || {
+                let near = did_you_mean(&feasibility.system, document.systems.keys().map(String::as_str));
                 format!(
-                    "asks the system \"{}\" for feasibility, which is not in the catalog",
+                    "asks the system \"{}\" for feasibility, which is not in the catalog{near}",
                     feasibility.system
                 )
             });
@@ -37,15 +39,16 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
         bundle.iter().map(|member| member.offering.as_str()).collect()
     };
     if let Some(path) = cycle(document.offerings.keys().map(String::as_str), members) {
-        findings.subject = "offering".to_owned();
-        findings.add(format!("bundles hold one another: {path}"));
+        findings.about("offering", path[0]);
+        findings.add(format!("bundles hold one another: {}; take one out", joined(&path)));
     }
 }
 
 fn product(document: &CatalogDocument, offering: &Offering, findings: &mut Findings) {
     match &offering.specification {
         Some(id) => findings.require(document.product_specifications.contains_key(id), || {
-            format!("names the product specification \"{id}\", which is not in the catalog")
+            let near = did_you_mean(id, document.product_specifications.keys().map(String::as_str));
+            format!("names the product specification \"{id}\", which is not in the catalog{near}")
         }),
         None => findings.require(offering.is_bundle(), || {
             "has neither a specification nor bundle members; it would be nothing".to_owned()
@@ -56,7 +59,8 @@ fn product(document: &CatalogDocument, offering: &Offering, findings: &mut Findi
 fn bundle(document: &CatalogDocument, offering: &Offering, findings: &mut Findings) {
     for member in &offering.bundle {
         findings.require(document.offerings.contains_key(&member.offering), || {
-            format!("bundles the offering \"{}\", which is not in the catalog", member.offering)
+            let near = did_you_mean(&member.offering, document.offerings.keys().map(String::as_str));
+            format!("bundles the offering \"{}\", which is not in the catalog{near}", member.offering)
         });
         findings.require(member.min <= member.max && member.max > 0, || {
             format!(
@@ -77,7 +81,8 @@ fn relations(document: &CatalogDocument, offering: &Offering, findings: &mut Fin
         });
         for other in &relation.any_of {
             findings.require(document.offerings.contains_key(other), || {
-                format!("relates to the offering \"{other}\", which is not in the catalog")
+                let near = did_you_mean(other, document.offerings.keys().map(String::as_str));
+                format!("relates to the offering \"{other}\", which is not in the catalog{near}")
             });
             findings.require(*other != offering.id, || "relates to itself".to_owned());
         }

@@ -1,7 +1,8 @@
 //! Components and services: what they refer to, one by one, before they are looked at together.
 use serde_json::Value;
 
-use super::{Findings, cycle, repeated};
+use super::{Findings, cycle, joined, repeated};
+use crate::catalog::finding::did_you_mean;
 use crate::catalog::{
     After, CatalogDocument, ComponentRule, InputSource, Mapping, ProductSpecification, ServiceSpecification,
     TaskRule,
@@ -34,8 +35,8 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) -> bool
     };
     let endless = cycle(document.service_specifications.keys().map(String::as_str), parts);
     if let Some(path) = &endless {
-        findings.subject = "serviceSpecification".to_owned();
-        findings.add(format!("services consist of one another: {path}"));
+        findings.about("serviceSpecification", path[0]);
+        findings.add(format!("services consist of one another: {}; take one out", joined(path)));
     }
     endless.is_none()
 }
@@ -51,8 +52,10 @@ fn components(document: &CatalogDocument, rules: &[ComponentRule], findings: &mu
             format!("component \"{name}\" must have a name without \"/\" and \"#\"")
         });
         findings.require(document.service_specifications.contains_key(&rule.service), || {
+            let near =
+                did_you_mean(&rule.service, document.service_specifications.keys().map(String::as_str));
             format!(
-                "component {name} names the service specification \"{}\", which is not in the catalog",
+                "component {name} names the service specification \"{}\", which is not in the catalog{near}",
                 rule.service
             )
         });
@@ -74,7 +77,9 @@ fn product_mappings(specification: &ProductSpecification, rule: &ComponentRule, 
         match mapping {
             Mapping::Characteristic(source) | Mapping::CharacteristicIfGiven(source) => {
                 findings.require(specification.characteristic(source).is_some(), || {
-                    format!("{place} takes \"{source}\", which the specification does not have")
+                    let names = specification.characteristics.iter().map(|one| one.name.as_str());
+                    let near = did_you_mean(source, names);
+                    format!("{place} takes \"{source}\", which the specification does not have{near}")
                 });
             }
             Mapping::Service(_) | Mapping::ServiceIfGiven(_) => {
@@ -93,7 +98,8 @@ fn tasks(document: &CatalogDocument, specification: &ServiceSpecification, findi
     for rule in &specification.tasks {
         let place = format!("task {}", rule.task_type);
         findings.require(document.task_types.contains_key(&rule.task_type), || {
-            format!("{place} is of a type that is not in the catalog")
+            let near = did_you_mean(&rule.task_type, document.task_types.keys().map(String::as_str));
+            format!("{place} is of a type that is not in the catalog{near}")
         });
         actions(&place, &rule.actions, findings);
         rule.after.iter().for_each(|after| dependency(document, &place, after, findings));
@@ -116,15 +122,19 @@ fn inputs(document: &CatalogDocument, rule: &TaskRule, findings: &mut Findings) 
                 );
                 match document.task_types.get(&source.task) {
                     Some(task_type) => findings.require(task_type.outputs.contains(&source.output), || {
+                        let near = did_you_mean(&source.output, task_type.outputs.iter().map(String::as_str));
                         format!(
-                            "{place} takes the output \"{}\", which \"{}\" does not report",
+                            "{place} takes the output \"{}\", which \"{}\" does not report{near}",
                             source.output, source.task
                         )
                     }),
-                    None => findings.add(format!(
-                        "{place} takes from the task type \"{}\", which is not in the catalog",
-                        source.task
-                    )),
+                    None => {
+                        let near = did_you_mean(&source.task, document.task_types.keys().map(String::as_str));
+                        findings.add(format!(
+                            "{place} takes from the task type \"{}\", which is not in the catalog{near}",
+                            source.task
+                        ));
+                    }
                 }
             }
             InputSource::Characteristic(_)
@@ -147,7 +157,8 @@ fn dependency(document: &CatalogDocument, place: &str, after: &After, findings: 
     });
     if let Some(task) = &after.task {
         findings.require(document.task_types.contains_key(task), || {
-            format!("{place} comes after the task type \"{task}\", which is not in the catalog")
+            let near = did_you_mean(task, document.task_types.keys().map(String::as_str));
+            format!("{place} comes after the task type \"{task}\", which is not in the catalog{near}")
         });
     }
 }
@@ -164,13 +175,15 @@ fn selector(
     });
     if let Some(relation) = relation {
         findings.require(document.relation_kinds.contains_key(relation), || {
-            format!("{place} names the relation \"{relation}\", which is not in the catalog")
+            let near = did_you_mean(relation, document.relation_kinds.keys().map(String::as_str));
+            format!("{place} names the relation \"{relation}\", which is not in the catalog{near}")
         });
     }
     if let Some(specification) = specification {
         findings.require(document.product_specifications.contains_key(specification), || {
+            let near = did_you_mean(specification, document.product_specifications.keys().map(String::as_str));
             format!(
-                "{place} names the product specification \"{specification}\", which is not in the catalog"
+                "{place} names the product specification \"{specification}\", which is not in the catalog{near}"
             )
         });
     }

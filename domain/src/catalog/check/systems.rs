@@ -1,6 +1,7 @@
 //! Systems, task types, relation kinds and the systems that fallout rules name.
 use super::{Findings, repeated};
-use crate::catalog::task_type::{Reversible, SideEffect};
+use crate::catalog::finding::did_you_mean;
+use crate::catalog::task_type::{Reversible, SideEffect, TimeoutAction};
 use crate::catalog::{CatalogDocument, CircuitPolicy, TaskType};
 use crate::fallout::rules::ANY;
 use crate::limits;
@@ -20,7 +21,8 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
         findings.about("taskType", key);
         findings.named(key, &task_type.name);
         findings.require(document.systems.contains_key(&task_type.system), || {
-            format!("names the system \"{}\", which is not in the catalog", task_type.system)
+            let near = did_you_mean(&task_type.system, document.systems.keys().map(String::as_str));
+            format!("names the system \"{}\", which is not in the catalog{near}", task_type.system)
         });
         durations(task_type, findings);
         side_effect(task_type, findings);
@@ -37,13 +39,47 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
         findings.subject = format!("falloutRule {}", index + 1);
         let known = rule.system == ANY || document.systems.contains_key(&rule.system);
         findings.require(known, || {
+            let near = did_you_mean(&rule.system, document.systems.keys().map(String::as_str));
             format!(
-                "names the system \"{}\", which is not in the catalog; \"*\" means every one",
+                "names the system \"{}\", which is not in the catalog; \"*\" means every one{near}",
                 rule.system
             )
         });
         findings.require(!rule.code.is_empty(), || "has an empty code; \"*\" means every one".to_owned());
         findings.require(!rule.normalized_code.is_empty(), || "has an empty normalizedCode".to_owned());
+    }
+}
+
+/// Durations that are possible one by one, and make no sense together.
+pub(super) fn review(document: &CatalogDocument, findings: &mut Findings) {
+    for task_type in document.task_types.values() {
+        findings.about("taskType", &task_type.name);
+        let TaskType { retry, grace_ms, breach_ms, .. } = task_type;
+        findings.require(retry.attempts_max <= 1 || retry.window_ms >= retry.backoff_ms_min, || {
+            format!(
+                "retry.windowMs is {}, which is over before the first of its {} tries; it must be at least backoffMsMin, {}",
+                retry.window_ms, retry.attempts_max, retry.backoff_ms_min
+            )
+        });
+        findings.require(!task_type.compensate_in_progress || grace_ms <= breach_ms, || {
+            format!("graceMs is {grace_ms}, and must not be above breachMs, {breach_ms}: by then nothing is expected any more")
+        });
+        findings.require(task_type.retry.queries_max > 0 || task_type.timeout_action == TimeoutAction::Nothing, || {
+            "says timeoutAction = \"reconcile\" and retry.queriesMax = 0; an outcome that is unknown has to be asked for".to_owned()
+        });
+        if task_type.compensate_in_progress && task_type.side_effect == SideEffect::None {
+            findings.warn("says compensateInProgress and has no side effect; there is nothing to compensate");
+        }
+    }
+    for offering in document.offerings.values() {
+        findings.about("offering", &offering.id);
+        let Some(feasibility) = &offering.feasibility else { continue };
+        findings.require(feasibility.answer_ms <= DURATION_MS_MAX, || {
+            format!("feasibility.answerMs must be 1 to {DURATION_MS_MAX}")
+        });
+        findings.require(feasibility.attempts_max <= ATTEMPTS_MAX, || {
+            format!("feasibility.attemptsMax must be 1 to {ATTEMPTS_MAX}")
+        });
     }
 }
 

@@ -6,7 +6,9 @@ use super::*;
 use crate::Timestamp;
 use crate::planner::tests::orders;
 
+mod hostile;
 mod refused;
+mod reviewed;
 
 /// The shipped files, by name.
 fn shipped_files() -> Vec<(String, String)> {
@@ -36,6 +38,8 @@ pub(crate) fn shipped() -> Catalog {
 fn the_shipped_files_are_one_catalog_without_findings() {
     let catalog = shipped();
     assert_eq!(catalog.version.as_str(), "2026.11");
+    let (_, findings) = Catalog::reviewed_files(&shipped_files());
+    assert_eq!(findings.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
     assert!(catalog.offerings.len() >= 14 && catalog.fallout_rules.len() > 20);
     // Every offering comes from a file of its own kind; the sequence of the files does not matter.
     let mut files = shipped_files();

@@ -1,8 +1,11 @@
 //! A small catalog with one thing wrong at a time, and with many.
 use crate::catalog::Catalog;
 
+/// Marks the place that a finding has to name, where that is not the beginning of what was replaced.
+const HERE: char = '@';
+
 /// Correct; each case replaces a piece of it.
-const SMALL: &str = r#"
+pub(super) const SMALL: &str = r#"
 version = "1"
 
 [[system]]
@@ -73,19 +76,25 @@ recoverability = "repairable"
 action = "repair"
 "#;
 
-fn findings(text: &str) -> Vec<String> {
-    match Catalog::from_files(&[("small.toml", text)]) {
-        Ok(_) => Vec::new(),
-        Err(findings) => findings.iter().map(ToString::to_string).collect(),
-    }
+/// Errors and warnings.
+pub(super) fn findings(text: &str) -> Vec<String> {
+    let (_, findings) = Catalog::reviewed_files(&[("small.toml", text)]);
+    findings.iter().map(ToString::to_string).collect()
 }
 
-/// `piece` replaced by `other` leads to exactly one finding, which says `expected`.
+/// `piece` replaced by `other` leads to exactly one finding, at the line of what is wrong, which says `expected`.
 #[track_caller]
-fn check(piece: &str, other: &str, expected: &str) {
-    assert!(SMALL.contains(piece), "the catalog does not have {piece}");
-    let found = findings(&SMALL.replacen(piece, other, 1));
-    assert!(found.len() == 1 && found[0].contains(expected), "{other}: {found:#?}");
+pub(super) fn check(piece: &str, other: &str, expected: &str) {
+    let at = SMALL.find(piece).unwrap_or_else(|| panic!("the catalog does not have {piece}"));
+    let text = SMALL.replacen(piece, other, 1);
+    let at = text.find(HERE).unwrap_or(at);
+    let line = text[..at].lines().count() + usize::from(text[..at].ends_with('\n'));
+    let found = findings(&text.replace(HERE, ""));
+    let place = format!("small.toml:{line}: ");
+    assert!(
+        found.len() == 1 && found[0].starts_with(&place) && found[0].contains(expected),
+        "{other}: expected at {place}{expected}, found {found:#?}"
+    );
 }
 
 #[test]
@@ -97,24 +106,32 @@ fn the_small_catalog_is_correct() {
 fn each_wrong_thing_is_found_where_it_stands() {
     // (what is replaced, by what, what is said)
     let cases = [
-        ("version = \"1\"\n\n[[system]]", "[[system]]", "version: is missing"),
         (
             "specification = \"line\"\n",
             "specification = \"lime\"\n",
-            "small.toml:12: offering line: names the product specification \"lime\"",
+            "offering line: names the product specification \"lime\", which is not in the catalog; did you mean \"line\"?",
         ),
         (
             "billable = false",
             "prices = [{ id = \"p\", name = \"P\", kind = \"recurring\", currency = \"EUR\" }]",
             "is recurring and has no period",
         ),
-        ("item.quantity < 5", "item.quantity <", "is not CEL"),
         (
             "item.quantity < 5",
-            "order.priority < size(basket)",
-            "names the variable \"basket\"; here there are order, item",
+            "item.quantity <",
+            "expression \"item.quantity <\" is not CEL, at character 16: ",
+        ),
+        (
+            "item.quantity < 5",
+            "ordre.priority < 5",
+            "names the variable \"ordre\"; here there are order, item, characteristics, unit; did you mean \"order\"?",
         ),
         ("item.quantity < 5", "order.key.matches('a')", "calls \"matches\""),
+        (
+            "item.quantity < 5",
+            "order.key.startwith('a')",
+            "calls \"startwith\"; there are size, contains, startsWith",
+        ),
         ("item.quantity < 5", "service.speed == 1", "names the variable \"service\""),
         ("allowedValues = [1, 2], default = 1", "allowedValues = []", "allows no value at all"),
         (
@@ -141,12 +158,7 @@ fn each_wrong_thing_is_found_where_it_stands() {
         (
             "characteristic = \"speed\"",
             "characteristic = \"sped\"",
-            "takes \"sped\", which the specification does not have",
-        ),
-        (
-            "service = \"speed\" }",
-            "service = \"sped\" }",
-            "takes \"sped\", which its component does not have",
+            "takes \"sped\", which the specification does not have; did you mean \"speed\"?",
         ),
         (
             "output = \"port\" }",
@@ -156,36 +168,19 @@ fn each_wrong_thing_is_found_where_it_stands() {
         (
             "after = [{ task = \"reserve\" }]",
             "after = [{ task = \"preserve\" }]",
-            "comes after the task type \"preserve\"",
+            "comes after the task type \"preserve\", which is not in the catalog; did you mean \"reserve\"?",
         ),
         (
             "after = [{ task = \"reserve\" }]",
             "after = [{ task = \"reserve\", relation = \"likes\" }]",
             "names the relation \"likes\"",
         ),
-        (
-            "after = [{ task = \"reserve\" }]",
-            "after = [{ component = \"port\" }]",
-            "comes after port, of which there is none",
-        ),
-        ("after = [{ task = \"reserve\" }]", "after = [{}]", "comes after nothing"),
-        (
-            "inputs = { speed = { service = \"speed\" } }",
-            "after = [{ task = \"activate\" }]",
-            "tasks wait for one another: line:access:",
-        ),
-        ("inputs = { speed = { service = \"speed\" } }", "actions = []", "is for no action at all"),
-        (
-            "inputs = { speed = { service = \"speed\" } }",
-            "inputs = { day = { literal = 2026-11-01 } }",
-            "is a date; write it as text",
-        ),
         ("compensatingCommand = \"release\"\n", "", "has a side effect and no compensatingCommand"),
-        ("reversible = \"no\"", "reversible = \"no\"\ncompensatingCommand = \"x\"", "keep one of them"),
+        ("reversible = \"no\"", "reversible = \"no\"\n@compensatingCommand = \"x\"", "keep one of them"),
         ("expectedMs = 1\n", "expectedMs = 3\n", "durations must be 0 < expectedMs <= warningMs <= breachMs"),
         (
             "outputs = [\"port\"]",
-            "outputs = [\"port\"]\nsignificantFields = [\"colour\"]",
+            "outputs = [\"port\"]\n@significantFields = [\"colour\"]",
             "calls the field \"colour\" significant",
         ),
         ("openMsMin = 10,", "openMsMin = 1000,", "circuit.openMsMin must not be above"),
@@ -196,16 +191,52 @@ fn each_wrong_thing_is_found_where_it_stands() {
         ),
         ("domain = \"provisioning\"", "domain = \"luck\"", "unknown variant `luck`"),
         ("[[relationKind]]", "[[relationKinds]]", "is not known; there are version"),
+    ];
+    for (piece, other, expected) in cases {
+        check(piece, other, expected);
+    }
+}
+
+#[test]
+fn what_is_missing_is_found_at_the_entry_that_misses_it() {
+    let cases = [
+        (
+            "after = [{ task = \"reserve\" }]",
+            "after = [{ component = \"port\" }]",
+            "comes after port, of which there is none",
+        ),
+        (
+            "service = \"speed\" }",
+            "service = \"sped\" }",
+            "takes \"sped\", which its component does not have",
+        ),
+        ("after = [{ task = \"reserve\" }]", "after = [{}]", "comes after nothing"),
+        (
+            "inputs = { speed = { service = \"speed\" } }",
+            "after = [{ task = \"activate\" }]",
+            "for add, tasks wait for one another: line:access:activate → line:access:reserve → line:access:activate; take one out",
+        ),
+        ("inputs = { speed = { service = \"speed\" } }", "actions = []", "is for no action at all"),
+        (
+            "inputs = { speed = { service = \"speed\" } }",
+            "inputs = { day = { literal = 2026-11-01 } }",
+            "is a date; write it as text",
+        ),
         (
             "ordersWork = true",
             "ordersWork = true\ntargetIsPart = true",
             "has both targetIsPart and ordersWork",
         ),
-        ("version = \"1\"\n\n[[system]]", "version = \"1\"\nversion = \"2\"\n\n[[system]]", "duplicate key"),
     ];
     for (piece, other, expected) in cases {
-        check(piece, other, expected);
+        let found = findings(&SMALL.replacen(piece, other, 1));
+        assert!(found.len() == 1 && found[0].contains(expected), "{other}: {found:#?}");
+        assert!(found[0].starts_with("small.toml:"), "{found:?}");
     }
+    let without = findings(&SMALL.replacen("version = \"1\"\n\n", "", 1));
+    assert_eq!(without, ["version: is missing; one of the files must say version = \"...\""]);
+    let twice = findings(&SMALL.replacen("version = \"1\"\n", "version = \"1\"\nversion = \"2\"\n", 1));
+    assert_eq!(twice, ["small.toml:3: file: duplicate key"]);
 }
 
 #[test]
@@ -239,7 +270,7 @@ fn line_of(text: &str) -> usize {
 #[test]
 fn an_entry_twice_names_both_places() {
     let rest = SMALL.replacen("version = \"1\"", "", 1);
-    let found = Catalog::from_files(&[("a.toml", SMALL), ("b.toml", &rest)]).unwrap_err();
+    let found = Catalog::from_files(&[("a.toml", SMALL), ("b.toml", rest.as_str())]).unwrap_err();
     let first = found.iter().map(ToString::to_string).find(|text| text.contains("taskType reserve")).unwrap();
     assert!(first.starts_with("b.toml:") && first.contains("is there already, at a.toml:"), "{first}");
 }
@@ -249,15 +280,17 @@ fn services_and_bundles_that_hold_themselves_are_found() {
     let endless = format!(
         "{SMALL}\n[[serviceSpecification]]\nid = \"loop\"\nname = \"Loop\"\nkind = \"resource\"\nparts = [{{ component = \"a\", service = \"loop\" }}]\n"
     );
-    assert!(
-        findings(&endless).iter().any(|text| text.contains("services consist of one another: loop → loop"))
-    );
+    let line = endless.lines().count() - 4;
+    let expected =
+        format!("small.toml:{line}: serviceSpecification loop: services consist of one another: loop → loop");
+    assert!(findings(&endless).iter().any(|text| text.starts_with(&expected)), "{:#?}", findings(&endless));
     let nested = SMALL.replacen(
         "billable = false",
         "billable = false\nbundle = [{ offering = \"line\", min = 0, max = 1 }]",
         1,
     );
-    assert!(findings(&nested).iter().any(|text| text.contains("bundles hold one another: line → line")));
+    let expected = "small.toml:12: offering line: bundles hold one another: line → line";
+    assert!(findings(&nested).iter().any(|text| text.starts_with(expected)), "{:#?}", findings(&nested));
 }
 
 #[test]
