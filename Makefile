@@ -5,7 +5,7 @@ FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
 
-.PHONY: help demo test build lint deny unit system doc clean-cache
+.PHONY: help demo test build lint deny unit system doc schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -38,6 +38,9 @@ system: ## the whole system on real files and processes
 
 doc: ## the generated parts of docs/
 	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --write docs
+
+schema-version: ## a version of every contract that changed, if all are compatible
+	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --schema-versions schemas/history
 
 clean-cache: ## removes what builds keep outside the clone
 	rm -rf "$${ORDERSTREAM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/orderstream}"

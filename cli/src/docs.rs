@@ -11,17 +11,45 @@ use domain::order::{ItemState, OrderState};
 use domain::plan::{ServiceOrderState, TaskState};
 use domain::states::{Machine, diagram};
 
+mod asyncapi;
+mod errors;
+mod events;
+mod schema;
+
 #[derive(clap::Args)]
+#[group(required = true, multiple = true)]
 pub struct Arguments {
-    /// The folder to write to.
+    /// The folder to write the pages to.
     #[arg(long, value_name = "DIR")]
-    write: PathBuf,
+    write: Option<PathBuf>,
+    /// The folder of the contracts' versions: one is added for each contract that changed, if all are compatible.
+    #[arg(long, value_name = "DIR")]
+    schema_versions: Option<PathBuf>,
 }
 
 pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let path = arguments.write.join("states.md");
-    std::fs::write(&path, states()).with_context(|| format!("could not write \"{}\"", path.display()))?;
+    for (name, page) in arguments.write.iter().flat_map(|_| pages()) {
+        let path = arguments.write.iter().collect::<PathBuf>().join(name);
+        std::fs::write(&path, page()?).with_context(|| format!("could not write \"{}\"", path.display()))?;
+    }
+    if let Some(directory) = &arguments.schema_versions {
+        for path in schemas::evolution::history::add(directory)? {
+            println!("{}", path.display());
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+type Page = fn() -> anyhow::Result<String>;
+
+/// Every page that is generated whole.
+fn pages() -> [(&'static str, Page); 4] {
+    [
+        ("states.md", || Ok(states())),
+        ("events.md", events::page),
+        ("errors.md", || Ok(errors::page())),
+        ("asyncapi.yaml", asyncapi::document),
+    ]
 }
 
 /// docs/states.md: every machine, drawn from its table.
@@ -50,9 +78,11 @@ fn section<M: Machine>(text: &mut String) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_diagrams_in_docs_are_those_of_the_tables() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/states.md");
-        let written = std::fs::read_to_string(path).unwrap();
-        assert!(written == super::states(), "docs/states.md is stale; `make doc` writes it anew");
+    fn the_generated_pages_are_those_of_the_code() {
+        for (name, page) in super::pages() {
+            let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+            let written = std::fs::read_to_string(path).unwrap_or_default();
+            assert!(written == page().unwrap(), "docs/{name} is stale; `make doc` writes it anew");
+        }
     }
 }

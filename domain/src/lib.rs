@@ -8,6 +8,7 @@
 //! per type can carry it without a translation.
 
 pub mod catalog;
+pub mod codes;
 pub mod command;
 pub mod downstream;
 pub mod fallout;

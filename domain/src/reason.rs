@@ -26,7 +26,7 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// What kind of reason it is. Codes are contract: they are never renamed, and each has a line in docs/errors.
+/// What kind of reason it is. Codes are contract: they are never renamed, and [`crate::codes`] says what to do about each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReasonCode {
     // Structure (found by the anti-corruption layer and by validation).

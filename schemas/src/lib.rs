@@ -8,6 +8,8 @@
 
 pub mod codec;
 pub mod contracts;
+pub mod evolution;
+pub mod examples;
 pub mod headers;
 pub mod own;
 pub mod registry;

@@ -60,6 +60,21 @@ pub struct Topic {
 }
 
 const OUTSIDE: &str = "outside";
+/// Who of writers and readers is none of us.
+const OUTSIDERS: &[&str] =
+    &[OUTSIDE, "downstream systems", "billing", "whoever tells customers", "operators"];
+
+impl Topic {
+    /// Whether outsiders write to it; then its records are a contract.
+    pub fn outsiders_write(&self) -> bool {
+        self.written_by.iter().any(|party| OUTSIDERS.contains(party))
+    }
+
+    /// Whether outsiders read it; then its records are a contract.
+    pub fn outsiders_read(&self) -> bool {
+        self.read_by.iter().any(|party| OUTSIDERS.contains(party))
+    }
+}
 
 /// All of them. `orderstream.commands.` stands for one topic per system of the catalog.
 #[rustfmt::skip]

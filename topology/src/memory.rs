@@ -111,4 +111,9 @@ impl Shell for Memory {
         }
         Ok(())
     }
+
+    /// There is one place.
+    fn is_misplaced(&self, _topic: &str, _key: &[u8]) -> bool {
+        false
+    }
 }

@@ -33,6 +33,8 @@ pub trait Shell {
         due: Timestamp,
     ) -> Result<(), HandlerError>;
     fn cancel_timer(&mut self, processor: Processor, key: &[u8], name: &str) -> Result<(), HandlerError>;
+    /// Whether a record of this key, on this topic, belongs to another shard than the one of this step.
+    fn is_misplaced(&self, topic: &str, key: &[u8]) -> bool;
 }
 
 impl Shell for Step<'_> {
@@ -87,6 +89,10 @@ impl Shell for Step<'_> {
 
     fn cancel_timer(&mut self, processor: Processor, key: &[u8], name: &str) -> Result<(), HandlerError> {
         Step::cancel_timer(self, processor.name(), key, name)
+    }
+
+    fn is_misplaced(&self, topic: &str, key: &[u8]) -> bool {
+        Step::partition_of(self, topic, key).is_some_and(|partition| partition != Step::partition(self))
     }
 }
 

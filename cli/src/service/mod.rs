@@ -48,6 +48,8 @@ pub struct Store {
     pub log: Embedded,
     pub codec: Arc<Codec>,
     pub state: Arc<StateCodec>,
+    /// What a registry is elsewhere.
+    pub ids: Arc<dyn SchemaIds>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -126,8 +128,8 @@ impl Store {
     pub fn on(log: Embedded, clock: Arc<dyn Clock>) -> anyhow::Result<Store> {
         let ids: Arc<dyn SchemaIds> = Arc::new(LocalIds::open(Meta(log.clone()))?);
         let codec = Arc::new(Codec::new(ids.clone()));
-        let state = Arc::new(StateCodec::new(ids));
-        Ok(Store { log, codec, state, clock })
+        let state = Arc::new(StateCodec::new(ids.clone()));
+        Ok(Store { log, codec, state, ids, clock })
     }
 
     /// Appends a request; returns once it is durable. Avro comes as a container file of one request, and is framed here, where the

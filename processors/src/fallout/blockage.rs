@@ -1,4 +1,9 @@
 //! What an event says of a blockage: whose, how it was noticed, and the failure word for word.
+// Codes of what we noticed ourselves; a rule of the catalog may file them like any other.
+use domain::codes::{
+    FEASIBILITY_UNANSWERED, INPUT_MISSING, MISSING_CALLBACK, ORDER_STUCK, RETRIES_EXHAUSTED, TASK_FAILED,
+    WAIT_ENDED,
+};
 use domain::fallout::Detection;
 use domain::limits::NOTE_BYTES_MAX;
 use domain::order::event::{
@@ -14,15 +19,6 @@ pub(super) const OWN_SYSTEM: &str = "orderstream";
 /// Whose case it is where neither a rule nor the catalog says so.
 const OWNER_ORDERS: &str = "order-operations";
 const OWNER_CATALOG: &str = "catalog-operations";
-
-// Codes of what we noticed ourselves; a rule of the catalog may file them like any other.
-pub(super) const MISSING_CALLBACK: &str = "MISSING_CALLBACK";
-pub(super) const INPUT_MISSING: &str = "INPUT_MISSING";
-pub(super) const RETRIES_EXHAUSTED: &str = "RETRIES_EXHAUSTED";
-pub(super) const TASK_FAILED: &str = "TASK_FAILED";
-pub(super) const FEASIBILITY_UNANSWERED: &str = "FEASIBILITY_UNANSWERED";
-pub(super) const WAIT_ENDED: &str = "WAIT_ENDED";
-pub(super) const ORDER_STUCK: &str = "ORDER_STUCK";
 
 /// Something that keeps an order from moving.
 #[derive(Clone, Debug)]

@@ -263,13 +263,13 @@ fn shipped() -> domain::catalog::Catalog {
 #[test]
 fn the_shipped_catalog_has_a_rule_for_every_code_of_our_own() {
     let own = [
-        blockage::MISSING_CALLBACK,
-        blockage::INPUT_MISSING,
-        blockage::RETRIES_EXHAUSTED,
-        blockage::TASK_FAILED,
-        blockage::FEASIBILITY_UNANSWERED,
-        blockage::WAIT_ENDED,
-        blockage::ORDER_STUCK,
+        domain::codes::MISSING_CALLBACK,
+        domain::codes::INPUT_MISSING,
+        domain::codes::RETRIES_EXHAUSTED,
+        domain::codes::TASK_FAILED,
+        domain::codes::FEASIBILITY_UNANSWERED,
+        domain::codes::WAIT_ENDED,
+        domain::codes::ORDER_STUCK,
         // Of orchestration, which keeps their names to itself.
         "INPUT_SOURCE_MISSING",
         "TASK_TYPE_MISSING",

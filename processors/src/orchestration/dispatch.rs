@@ -1,4 +1,5 @@
 //! Sending: a ready task becomes a command on its system, or waits for its turn where the system is unwell.
+use domain::codes::{INPUT_SOURCE_MISSING, TASK_TYPE_MISSING};
 use domain::command::{Command, CommandKind};
 use domain::downstream::{CircuitState, DownstreamObserved, ObservationKind};
 use domain::order::Values;
@@ -12,10 +13,6 @@ use super::state::{self, Cell, CommandIndex};
 use super::step::Step;
 use super::{Output, failure};
 
-/// The code of a failure that is ours: the source of an input is missing.
-pub const INPUT_SOURCE_MISSING: &str = "INPUT_SOURCE_MISSING";
-/// The code of a failure that is ours: the pinned catalog does not know the task's type, or is not there.
-pub const TASK_TYPE_MISSING: &str = "TASK_TYPE_MISSING";
 /// The system that our own failures are told of.
 pub const OWN_SYSTEM: &str = "orderstream";
 

@@ -9,6 +9,7 @@
 //! 6. nobody: repairable. A failure that nobody knows is never repeated blindly, and never given up by a machine.
 use domain::catalog::TaskType;
 use domain::catalog::task_type::RetryPolicy;
+use domain::codes::UNSPECIFIED;
 use domain::command::Feedback;
 use domain::fallout::Recoverability;
 use domain::fallout::rules::ANY;
@@ -18,8 +19,6 @@ use domain::{CommandId, TaskId, Timestamp};
 use super::step::Step;
 use super::{dispatch, settle};
 
-/// The code of a failure whose system named none.
-pub const CODE_MISSING: &str = "UNSPECIFIED";
 /// Beyond so many doublings every backoff has reached its maximum.
 const DOUBLINGS_MAX: u32 = 32;
 /// The part of a backoff that is jitter at most: a quarter.
@@ -27,7 +26,7 @@ const JITTER_DIVISOR: i64 = 4;
 
 /// A system says that it failed. Tried again, asked for, repaired or given up.
 pub(super) fn failed(step: &mut Step<'_>, id: TaskId, feedback: Feedback) -> bool {
-    let code = feedback.code.clone().unwrap_or_else(|| CODE_MISSING.to_owned());
+    let code = feedback.code.clone().unwrap_or_else(|| UNSPECIFIED.to_owned());
     let message = feedback.message.clone().unwrap_or_default();
     let Some(record) = step.task(id) else { return false };
     let system = record.task.planned.system.clone();

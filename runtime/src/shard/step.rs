@@ -44,6 +44,11 @@ impl Step<'_> {
         self.partition
     }
 
+    /// The partition that a record of this key belongs to; None: there is no such topic.
+    pub fn partition_of(&self, topic: &str, key: &[u8]) -> Option<u32> {
+        self.log.topics().get(topic).map(|spec| crate::partition_for(key, spec.partitions))
+    }
+
     /// The value of a cell; None: there is none.
     pub fn get(&mut self, processor: &str, key: &[u8], cell: &[u8]) -> Result<Option<Bytes>, HandlerError> {
         Ok(self.overlay.get(self.log, self.partition, processor, key, cell)?)

@@ -34,6 +34,10 @@ fn check<T: Recorded + Serialize + DeserializeOwned + PartialEq + std::fmt::Debu
         assert_eq!(codec.record_name(&bytes).unwrap(), T::NAME);
         assert_eq!(codec.decode_shown(&bytes).unwrap(), (T::NAME, sample));
     }
+    let example = crate::examples::example(contract);
+    let value: T = serde_json::from_value(example.clone()).unwrap_or_else(|e| panic!("{}: {e}", T::NAME));
+    let bytes = codec.encode(topic, &value).unwrap();
+    assert_eq!(codec.decode_shown(&bytes).unwrap(), (T::NAME, example), "the example of the documentation");
 }
 
 macro_rules! check_all {

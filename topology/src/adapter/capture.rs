@@ -5,23 +5,24 @@ use domain::{OrderKey, RequestId};
 use processors::capture::{self, CaptureRequest, Output};
 use runtime::{HandlerError, Outgoing, Record};
 use schemas::tmf::Translated;
-use schemas::{headers, own, tmf, topics};
+use schemas::{headers, own, tmf};
 
 use super::states::EVIDENCE_PREFIX;
 use super::{Run, dead_letter, header, unreadable, value};
 use crate::graph::Processor;
 
-/// Set on a record that was sent on under its right key: it is taken where it arrives, whatever its key.
+/// Set on a record that was sent on to its right place: once is enough, and a second time would be for ever.
 const SENT_ON: &str = "orderstream-sent-on";
 
 impl Run<'_> {
-    /// An order request. One that lies under another key than its order's is sent on under the right one, unless it was already.
+    /// An order request. One that lies under another key than its order's, or in another partition than its key's, is sent on.
     pub(super) fn request(&mut self, record: &Record) -> Result<(), HandlerError> {
         let bytes = value(record)?;
         let media_type = header(record, headers::CONTENT_TYPE);
         let translated = self.translated(bytes, media_type.as_deref())?;
         let key = translated.key.clone().map_err(|reason| dead_letter(reason.to_string()))?;
-        if record.key.as_deref() != Some(key.as_str().as_bytes()) && header(record, SENT_ON).is_none() {
+        let is_its_key = record.key.as_deref() == Some(key.as_str().as_bytes());
+        if !is_its_key || self.shell.is_misplaced(&record.topic, key.as_str().as_bytes()) {
             return self.send_on(record, &key);
         }
         let request_id = header(record, headers::CE_ID)
@@ -48,11 +49,16 @@ impl Run<'_> {
     }
 
     /// Re-keying is normal: outsiders hash and key as they like. Bytes and headers stay as they came.
-    fn send_on(&mut self, record: &Record, key: &OrderKey) -> Result<(), HandlerError> {
+    pub(super) fn send_on(&mut self, record: &Record, key: &OrderKey) -> Result<(), HandlerError> {
+        if header(record, SENT_ON).is_some() {
+            return Err(dead_letter(format!(
+                "the record says by its header \"{SENT_ON}\" that it was sent on, and still does not lie where order \"{key}\" belongs"
+            )));
+        }
         let mut headers = record.headers.clone();
         headers.push((SENT_ON.into(), Bytes::from_static(b"1")));
         self.shell.emit(Outgoing {
-            topic: topics::ORDER_REQUESTS.into(),
+            topic: record.topic.clone(),
             partition: None,
             key: Some(Bytes::copy_from_slice(key.as_str().as_bytes())),
             value: record.value.clone(),

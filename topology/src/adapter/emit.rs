@@ -19,6 +19,8 @@ use crate::shell::Shell;
 #[derive(Debug)]
 pub(super) struct Emitter<'a> {
     codec: &'a Codec,
+    /// W3C Trace Context of the input, for all that follows from it at once.
+    pub(super) trace_parent: Option<String>,
     ordinals: BTreeMap<(String, &'static str), u32>,
 }
 
@@ -33,7 +35,7 @@ pub(super) struct Envelope<'a> {
 
 impl<'a> Emitter<'a> {
     pub(super) fn new(codec: &'a Codec) -> Emitter<'a> {
-        Emitter { codec, ordinals: BTreeMap::new() }
+        Emitter { codec, trace_parent: None, ordinals: BTreeMap::new() }
     }
 
     /// Gives the event's id.
@@ -91,7 +93,7 @@ impl<'a> Emitter<'a> {
             time: envelope.at,
             content_type: headers::AVRO,
             subject: Some(envelope.key),
-            trace_parent: None,
+            trace_parent: self.trace_parent.as_deref().map(str::as_bytes),
         };
         let pairs = described.to_pairs().into_iter();
         shell.emit(Outgoing {

@@ -116,6 +116,7 @@ impl Line {
     /// A dead letter for what can never be read; a retry while a catalog version is not here yet.
     pub fn take_record(&mut self, shell: &mut dyn Shell, record: &Record) -> Result<(), HandlerError> {
         let mut run = self.run(shell);
+        run.emitter.trace_parent = header(record, headers::TRACE_PARENT);
         match record.topic.as_ref() {
             topics::ORDER_REQUESTS => run.request(record)?,
             topics::ORDER_EVENTS => run.event_from_log(record)?,
@@ -141,6 +142,7 @@ impl Line {
         };
         let key = text_key(Some(&timer.key))?;
         let id = format!("timer/{}/{}/{}", timer.processor, timer.name, timer.due_ms);
+        // Without a trace: the one that the timer was set in has ended by now.
         let mut run = self.run(shell);
         run.timer(processor, &key, &timer.name, &id)?;
         run.drain()

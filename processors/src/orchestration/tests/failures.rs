@@ -287,7 +287,7 @@ fn a_mapping_whose_source_is_missing_stops_the_task_and_sends_nothing() {
     let failure = run.task("d").task.last_failure.unwrap();
     assert_eq!(
         (failure.system.as_str(), failure.code.as_str()),
-        (dispatch::OWN_SYSTEM, dispatch::INPUT_SOURCE_MISSING)
+        (dispatch::OWN_SYSTEM, domain::codes::INPUT_SOURCE_MISSING)
     );
     assert_eq!(
         failure.message,
@@ -301,7 +301,7 @@ fn a_task_type_that_the_pinned_catalog_does_not_know_stops_the_task() {
     tasks[0].task_type = "unheard".to_owned();
     let mut run: Diamond = Run::of((order(), plan(vec![planned_item("1", false, &[])], tasks)));
     run.stands(OrderState::InProgress, &[("a", TaskState::FailedRepairable)], &[("1", ItemState::Blocked)]);
-    assert_eq!(run.task("a").task.last_failure.unwrap().code, dispatch::TASK_TYPE_MISSING);
+    assert_eq!(run.task("a").task.last_failure.unwrap().code, domain::codes::TASK_TYPE_MISSING);
 }
 
 #[test]
