@@ -22,6 +22,7 @@ pub mod order;
 pub mod plan;
 pub mod planner;
 pub mod reason;
+pub mod size;
 pub mod states;
 pub mod time;
 

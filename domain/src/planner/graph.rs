@@ -7,31 +7,6 @@ use super::items::Items;
 use crate::plan::PlannedTask;
 use crate::{ReasonCode, TaskId, limits};
 
-/// A plan is part of one record.
-const PLAN_BYTES_MAX: usize = limits::PLAN_TASKS_MAX * limits::PLANNED_TASK_BYTES_MAX;
-/// An id as text, with its length.
-const ID_BYTES: usize = 38;
-/// What a task has beside ids, names and inputs.
-const TASK_BYTES: usize = 16;
-
-/// About as many bytes as the plan will have in its record.
-fn record_bytes(drafts: &Drafts<'_>) -> usize {
-    let tasks = drafts.tasks.iter().map(|task| {
-        let names =
-            drafts.components[task.component].path.len() + task.rule.task_type.len() + task.system.len();
-        let inputs = task.inputs.iter().map(|input| {
-            let value = input.value.as_ref().map_or(ID_BYTES, |value| value.text().len());
-            input.name.len() + value + input.output.as_ref().map_or(0, String::len)
-        });
-        TASK_BYTES + (4 + task.predecessors.len()) * ID_BYTES + names + inputs.sum::<usize>()
-    });
-    let components = drafts.components.iter().map(|component| {
-        let values = component.values.iter().map(|(name, value)| name.len() + value.text().len());
-        TASK_BYTES + 3 * ID_BYTES + component.service.id.len() + values.sum::<usize>()
-    });
-    tasks.sum::<usize>() + components.sum::<usize>()
-}
-
 pub(super) fn check(items: &Items<'_>, drafts: &Drafts<'_>, reasons: &mut Reasons) {
     for task in &drafts.tasks {
         if task.predecessors.len() > limits::TASK_PREDECESSORS_MAX {
@@ -43,13 +18,6 @@ pub(super) fn check(items: &Items<'_>, drafts: &Drafts<'_>, reasons: &mut Reason
             );
             reasons.add(ReasonCode::PlanTooLarge, items.all[task.item].pointer(), message);
         }
-    }
-    let bytes = record_bytes(drafts);
-    if bytes > PLAN_BYTES_MAX {
-        let message = format!(
-            "the plan would have about {bytes} bytes; there may be {PLAN_BYTES_MAX}; split the order"
-        );
-        reasons.add(ReasonCode::PlanTooLarge, "", message);
     }
     let predecessors: Vec<Vec<usize>> =
         drafts.tasks.iter().map(|task| task.predecessors.iter().copied().collect()).collect();

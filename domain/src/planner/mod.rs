@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use crate::catalog::Catalog;
 use crate::order::Order;
 use crate::plan::{Plan, PlannedItem, PlannedTask};
-use crate::{Reason, ReasonCode, TaskId, limits, reason};
+use crate::{Reason, ReasonCode, TaskId, limits, reason, size};
 
 mod components;
 mod connect;
@@ -52,7 +52,24 @@ pub fn decompose(order: &Order, catalog: &Catalog) -> Result<Plan, Vec<Reason>> 
     if !reasons.is_empty() {
         return Err(reasons.into_all());
     }
-    Ok(checked(assembled(order, &items, drafts)))
+    let plan = checked(assembled(order, &items, drafts));
+    match too_large(order, &plan) {
+        Some(reason) => Err(vec![reason]),
+        None => Ok(plan),
+    }
+}
+
+/// Order and plan travel in one record: one that does not fit would be taken from the line by the log, without a word to anybody.
+fn too_large(order: &Order, plan: &Plan) -> Option<Reason> {
+    let bytes = size::encoded_bytes_max(order) + size::encoded_bytes_max(plan);
+    (bytes > limits::ORDER_AND_PLAN_BYTES_MAX).then(|| {
+        let message = format!(
+            "the order and its plan of {} tasks take {bytes} bytes, at most {} fit; split it, or shorten its longest values",
+            plan.tasks.len(),
+            limits::ORDER_AND_PLAN_BYTES_MAX
+        );
+        Reason::new(ReasonCode::PlanTooLarge, "", message)
+    })
 }
 
 /// Reasons found so far, each once: a hundred units of one item fail for one reason.

@@ -30,6 +30,13 @@ fn check<T: Recorded + Serialize + DeserializeOwned + PartialEq + std::fmt::Debu
         let sample = testing::sample(contract, round);
         let value: T = serde_json::from_value(sample.clone()).unwrap();
         let bytes = codec.encode(topic, &value).unwrap();
+        let counted = domain::size::encoded_bytes_max(&value) + frame::FRAME_BYTES;
+        assert!(
+            (bytes.len()..=bytes.len() * 5 / 4).contains(&counted),
+            "{}: {} bytes, counted as {counted}",
+            T::NAME,
+            bytes.len()
+        );
         assert_eq!(codec.decode::<T>(&bytes).unwrap(), value);
         assert_eq!(codec.record_name(&bytes).unwrap(), T::NAME);
         assert_eq!(codec.decode_shown(&bytes).unwrap(), (T::NAME, sample));
