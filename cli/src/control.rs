@@ -106,11 +106,11 @@ async fn converse(stream: UnixStream, append: Append) -> anyhow::Result<()> {
     }
 }
 
-async fn answer<R: AsyncReadExt + Unpin>(
-    line: &str,
-    read: &mut R,
-    append: &Append,
-) -> anyhow::Result<Receipt> {
+/// A request line, before its body is read.
+///
+/// # Errors
+/// It is none that this service knows, or announces a body that is too large.
+pub fn parsed(line: &str) -> anyhow::Result<Submission> {
     let Request::Submit(submission) =
         serde_json::from_str(line).context("request line is not one that this service knows")?;
     if submission.body_bytes > BODY_BYTES_MAX {
@@ -119,6 +119,15 @@ async fn answer<R: AsyncReadExt + Unpin>(
             submission.body_bytes
         );
     }
+    Ok(submission)
+}
+
+async fn answer<R: AsyncReadExt + Unpin>(
+    line: &str,
+    read: &mut R,
+    append: &Append,
+) -> anyhow::Result<Receipt> {
+    let submission = parsed(line)?;
     let mut body = vec![0; submission.body_bytes];
     read.read_exact(&mut body).await.context("document ended early")?;
     let append = append.clone();

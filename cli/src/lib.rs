@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod control;
 pub mod demo;
 mod docs;
+pub mod exit;
 mod order;
 mod run;
 pub mod service;

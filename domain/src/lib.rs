@@ -22,6 +22,7 @@ pub mod plan;
 pub mod planner;
 pub mod reason;
 pub mod states;
+pub mod text;
 pub mod time;
 
 pub use id::{

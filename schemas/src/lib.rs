@@ -11,6 +11,7 @@ pub mod contracts;
 pub mod headers;
 pub mod own;
 pub mod registry;
+mod shape;
 pub mod testing;
 pub mod tmf;
 pub mod topics;

@@ -23,7 +23,9 @@ impl Run<'_> {
         if record.key.as_deref() != Some(key.as_str().as_bytes()) && header(record, SENT_ON).is_none() {
             return self.send_on(record, &key);
         }
+        // A name of nothing names nothing: else all such requests would be taken for one.
         let request_id = header(record, headers::CE_ID)
+            .filter(|id| !id.trim().is_empty())
             .map(RequestId)
             .or_else(|| translated.request_id.clone())
             .unwrap_or_else(|| RequestId::of_payload(bytes));

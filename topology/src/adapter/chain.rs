@@ -1,7 +1,7 @@
 //! The order-keyed processors behind capture: who hears an event, an answer, a signal or a timer, and what becomes of it.
 use domain::OrderKey;
 use domain::catalog::Catalog;
-use domain::command::Feedback;
+use domain::command::{Feedback, FeedbackKind};
 use domain::order::event::{OrderEvent, OrderSignal};
 use processors::capture::CATALOG_VERSION_NONE;
 use processors::{
@@ -63,6 +63,9 @@ impl Run<'_> {
         let decoded = self.line.codec.decode(value(record)?);
         let feedback: Feedback = decoded.map_err(|e| unreadable("feedback could not be read", &e))?;
         self.placed(record, &feedback.order_key)?;
+        if feedback.kind == FeedbackKind::Unknown {
+            return Err(dead_letter("feedback of a kind that is not known here; a newer version may know it"));
+        }
         let (key, id, now) = (feedback.order_key.clone(), feedback.feedback_id.0.clone(), self.shell.now());
         if self.has(Processor::Validation) {
             let arrival = self.arrival(Processor::Validation, &id, now);

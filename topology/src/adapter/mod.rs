@@ -67,11 +67,12 @@ fn unreadable(what: &str, error: &dyn std::error::Error) -> HandlerError {
         reason.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    HandlerError::DeadLetter { reason }
+    dead_letter(reason)
 }
 
+/// The reason may show text of the record, and operators read it on terminals.
 fn dead_letter(reason: impl Into<String>) -> HandlerError {
-    HandlerError::DeadLetter { reason: reason.into() }
+    HandlerError::DeadLetter { reason: domain::text::shown(&reason.into()).into_owned() }
 }
 
 impl Line {
