@@ -4,8 +4,11 @@ ORDERS ?= 2000
 FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
+SECONDS_EACH ?= 60
+# Of each target in `make test`: 16 of them, a bit more than a minute in all.
+FUZZ_TEST_SECONDS_EACH := 4
 
-.PHONY: help demo test build lint deny unit system doc schema-version clean-cache
+.PHONY: help demo test build lint deny unit fuzz system doc schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -20,6 +23,7 @@ build: ## the binary
 test: ## every test, with its set-up
 	@scripts/setup.sh
 	@$(MAKE) --no-print-directory lint deny unit system
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(FUZZ_TEST_SECONDS_EACH)
 
 lint: ## format and clippy, warnings denied; shell scripts
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -30,6 +34,9 @@ deny: ## licences, sources and duplicate crates of all dependencies
 
 unit: ## the tests of every crate
 	@source scripts/env.sh && cargo test --locked --workspace --exclude integration-tests
+
+fuzz: ## looks for inputs that a decoder cannot take: SECONDS_EACH of each target
+	@scripts/fuzz.sh $(SECONDS_EACH)
 
 system: ## the whole system on real files and processes
 	@scripts/python.sh >/dev/null

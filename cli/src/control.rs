@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 mod transport;
 
-pub use transport::{Client, Operate, SOCKET_NAME, serve};
+pub use transport::{Client, Operate, SOCKET_NAME, serve, parsed};
 
 /// An order request on its way to the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ enum Target {
     Directory(Box<Store>),
 }
 
-/// Every readable document is submitted; each that is not is said with its reason, and the exit code is 1.
+/// Every readable document is submitted; each that is not is said with its reason, and the exit code is 3.
 pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let input = read(&arguments.file)?;
     let (documents, refused) = documents(&input, arguments)?;
@@ -67,7 +67,7 @@ pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
     for reason in &refused {
         eprintln!("orderstream: {reason}");
     }
-    Ok(if refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if refused.is_empty() { ExitCode::SUCCESS } else { crate::exit::REFUSED.into() })
 }
 
 fn read(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {

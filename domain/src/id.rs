@@ -129,11 +129,11 @@ impl OrderKey {
         OrderKey(parts.join("/"))
     }
 
-    /// Whether the key is within [`limits::ORDER_KEY_BYTES_MAX`], not empty, and free of control characters.
+    /// Whether the key is within [`limits::ORDER_KEY_BYTES_MAX`], not empty, and shows what it is: it stands in logs and on terminals.
     pub fn is_well_formed(&self) -> bool {
         !self.0.is_empty()
             && self.0.len() <= limits::ORDER_KEY_BYTES_MAX
-            && !self.0.chars().any(char::is_control)
+            && !self.0.chars().any(crate::text::is_deceptive)
     }
 }
 

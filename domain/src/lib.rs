@@ -24,6 +24,7 @@ pub mod planner;
 pub mod reason;
 pub mod size;
 pub mod states;
+pub mod text;
 pub mod time;
 
 pub use id::{

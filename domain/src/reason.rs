@@ -1,5 +1,9 @@
 //! Why a request is refused: a code, the place in the requester's own document, and what would be right.
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+
+use crate::text;
 
 /// One reason of a refusal. A refusal is not an error: it is a list of these, all of them at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,15 +17,22 @@ pub struct Reason {
 }
 
 impl Reason {
+    /// The message may show text of the request: what would deceive whoever reads it is escaped.
     pub fn new(code: ReasonCode, pointer: impl Into<String>, message: impl Into<String>) -> Reason {
-        Reason { code, pointer: pointer.into(), message: message.into() }
+        let message = message.into();
+        let message = match text::shown(&message) {
+            Cow::Borrowed(_) => message,
+            Cow::Owned(escaped) => escaped,
+        };
+        Reason { code, pointer: pointer.into(), message }
     }
 }
 
 /// `code at pointer: message`; the place of the whole document is shown as `(document)`.
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let place = if self.pointer.is_empty() { "(document)" } else { &self.pointer };
+        // Names of members are the requester's own.
+        let place = if self.pointer.is_empty() { "(document)".into() } else { text::shown(&self.pointer) };
         write!(f, "{:?} at {place}: {}", self.code, self.message)
     }
 }

@@ -8,6 +8,8 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::writer::datum::GenericDatumWriter;
 
+use crate::shape;
+
 /// The namespace of every record on a topic.
 pub const NAMESPACE: &str = "io.orderstream";
 /// The namespace below which every processor has its own, for what it keeps.
@@ -90,6 +92,12 @@ impl std::fmt::Debug for Contract {
     }
 }
 
+/// No length in any bytes may ask for more memory than a record can hold. For the whole process, and only the first call counts: so
+/// whoever reads Avro calls it before.
+pub(crate) fn bound_allocations() {
+    apache_avro::util::max_allocation_bytes(domain::limits::RECORD_BYTES_MAX);
+}
+
 fn kept(sources: &[(&str, &str)]) -> Vec<&'static Contract> {
     let keep = |(name, source): &(&str, &str)| {
         let kept = Contract::keep(source);
@@ -118,7 +126,7 @@ pub fn states() -> &'static [&'static Contract] {
 /// The name of a record of ours, without and with its namespace.
 ///
 /// # Errors
-/// What it is instead. A schema that refers to itself is refused as well: none of ours does, and values of one nest without end.
+/// What it is instead; or why values of it could be of any size, see [`shape::check`].
 pub(crate) fn record_names(schema: &Schema) -> Result<(String, String), String> {
     let Schema::Record(record) = schema else {
         return Err("the schema is not a record".to_owned());
@@ -130,35 +138,8 @@ pub(crate) fn record_names(schema: &Schema) -> Result<(String, String), String> 
         None if space == NAMESPACE => name.to_owned(),
         None => return Err(format!("record \"{}\" is not of the namespace \"{NAMESPACE}\"", record.name)),
     };
-    let json = serde_json::to_value(schema).map_err(|e| e.to_string())?;
-    match contains_itself(&json, &mut Vec::new()) {
-        Some(inner) => Err(format!("record \"{}\" contains itself by way of \"{inner}\"", record.name)),
-        None => Ok((short, format!("{space}.{name}"))),
-    }
-}
-
-/// The name of a record that occurs within its own definition.
-fn contains_itself(schema: &serde_json::Value, enclosing: &mut Vec<String>) -> Option<String> {
-    use serde_json::Value;
-    // A reference may leave the namespace out; the last part of a name is enough to be suspicious.
-    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
-    match schema {
-        Value::String(name) => enclosing.contains(&last(name)).then(|| name.clone()),
-        Value::Array(variants) => variants.iter().find_map(|variant| contains_itself(variant, enclosing)),
-        Value::Object(object) => {
-            let named = object.get("fields").and(object.get("name")).and_then(Value::as_str).map(last);
-            let depth = enclosing.len();
-            enclosing.extend(named);
-            let fields = object.get("fields").and_then(Value::as_array).into_iter().flatten();
-            let inner = fields.filter_map(|field| field.get("type"));
-            let inner: Vec<&Value> =
-                inner.chain(["items", "values", "type"].iter().filter_map(|k| object.get(*k))).collect();
-            let found = inner.into_iter().find_map(|part| contains_itself(part, enclosing));
-            enclosing.truncate(depth);
-            found
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-    }
+    shape::check(schema).map_err(|why| format!("record \"{}\" is not read: {why}", record.name))?;
+    Ok((short, format!("{space}.{name}")))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod examples;
 pub mod headers;
 pub mod own;
 pub mod registry;
+mod shape;
 pub mod testing;
 pub mod tmf;
 pub mod topics;

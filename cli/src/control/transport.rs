@@ -98,15 +98,24 @@ async fn converse(stream: UnixStream, operate: Operate) -> anyhow::Result<()> {
     }
 }
 
-/// The request of a line, and its body.
-async fn receive<R: AsyncReadExt + Unpin>(line: &str, read: &mut R) -> anyhow::Result<(Request, Vec<u8>)> {
+/// The request of a line, before its body is read.
+///
+/// # Errors
+/// It is none that this service knows, or announces a body that is too large.
+pub fn parsed(line: &str) -> anyhow::Result<Request> {
     let request: Request =
         serde_json::from_str(line).context("request line is not one that this service knows")?;
     let body_bytes = request.body_bytes();
     if body_bytes > BODY_BYTES_MAX {
         bail!("document of {body_bytes} bytes is too large, at most {BODY_BYTES_MAX} are allowed");
     }
-    let mut body = vec![0; body_bytes];
+    Ok(request)
+}
+
+/// The request of a line, and its body.
+async fn receive<R: AsyncReadExt + Unpin>(line: &str, read: &mut R) -> anyhow::Result<(Request, Vec<u8>)> {
+    let request = parsed(line)?;
+    let mut body = vec![0; request.body_bytes()];
     read.read_exact(&mut body).await.context("document ended early")?;
     Ok((request, body))
 }

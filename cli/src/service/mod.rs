@@ -148,10 +148,9 @@ impl Store {
             );
         }
         if submission.media_type.starts_with(schemas::headers::AVRO) {
-            let requests = schemas::own::container::read(&body).map_err(|error| anyhow::anyhow!(error))?;
-            let [request] = requests.as_slice() else {
-                bail!("{} requests, where one is expected", requests.len())
-            };
+            let requests =
+                schemas::own::container::read_at_most(&body, 1).map_err(|error| anyhow::anyhow!(error))?;
+            let request = requests.first().context("no request, where one is expected")?;
             body = self.codec.encode(topics::ORDER_REQUESTS, request)?;
         }
         let placed = self.log.producer().send(&[request(submission, body, self.clock.now_ms())])?;
@@ -326,6 +325,10 @@ pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(Stri
     for entry in entries {
         let path = entry.with_context(|| format!("could not read \"{}\"", directory.display()))?.path();
         if path.extension().is_some_and(|found| found == extension) {
+            // A pipe would be waited for, and a service would never start.
+            if !path.is_file() {
+                bail!("\"{}\" is no regular file", path.display());
+            }
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("could not read \"{}\"", path.display()))?;
             files.push((path.display().to_string(), text));

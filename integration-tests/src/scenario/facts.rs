@@ -21,7 +21,7 @@ use super::file::Case;
 const TO_REQUESTER: &str = "requester";
 
 /// A word as it stands in records: `failedTerminal`.
-pub(super) fn word(value: &impl Serialize) -> String {
+pub fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text,
         Ok(other) => other.to_string(),

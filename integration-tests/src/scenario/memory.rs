@@ -81,12 +81,14 @@ impl InMemoryWorld {
             Err(HandlerError::Retry(reason)) => bail!("in memory nothing comes later: {reason}"),
             Err(HandlerError::DeadLetter { reason }) => {
                 self.memory = before;
+                let mut headers = record.map(|record| record.headers.clone()).unwrap_or_default();
+                headers.push((runtime::shard::HEADER_REASON.into(), reason.into()));
                 self.memory.emitted.push(Outgoing {
                     topic: topics::DEAD_LETTERS.into(),
                     partition: None,
                     key: record.and_then(|record| record.key.clone()),
                     value: record.and_then(|record| record.value.clone()),
-                    headers: vec![(runtime::shard::HEADER_REASON.into(), reason.into())],
+                    headers,
                     timestamp_ms: self.memory.now.0,
                 });
             }

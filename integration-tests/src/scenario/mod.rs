@@ -17,7 +17,7 @@ pub mod file;
 pub mod judge;
 pub mod memory;
 
-pub use facts::Facts;
+pub use facts::{Facts, word};
 pub use file::Scenario;
 
 /// More moves of the clock than any scenario needs: one that goes round in circles ends here.

@@ -54,8 +54,7 @@ impl std::fmt::Debug for Coder {
 
 impl Coder {
     pub(super) fn new(ids: Arc<dyn SchemaIds>, contracts: impl Iterator<Item = &'static Contract>) -> Coder {
-        // For the whole process, and only the first call counts: no length in any bytes may ask for more than a record can hold.
-        apache_avro::util::max_allocation_bytes(RECORD_BYTES_MAX);
+        contracts::bound_allocations();
         let contracts = contracts.map(|contract| (contract.name.as_str(), contract)).collect();
         Coder { ids, contracts, written: RwLock::default(), read: RwLock::default() }
     }

@@ -29,6 +29,28 @@ impl Node {
         members.iter().find(|(found, _)| found == name).map(|(_, node)| node)
     }
 
+    /// The value at a JSON pointer (RFC 6901); of two members of one name, the first.
+    pub fn at(&self, pointer: &str) -> Option<&Node> {
+        let mut node = self;
+        let mut rest = pointer;
+        while !rest.is_empty() {
+            let part = rest.strip_prefix('/')?;
+            let (name, after) = part.find('/').map_or((part, ""), |end| part.split_at(end));
+            rest = after;
+            // In this sequence: "~01" stands for "~1" and not for "/".
+            let name = name.replace("~1", "/").replace("~0", "~");
+            node = match node {
+                Node::Object(_) => node.get(&name)?,
+                // As the RFC has it: no sign, no leading zero.
+                Node::List(nodes) if name == "0" || !name.starts_with(['0', '+']) => {
+                    nodes.get(name.parse::<usize>().ok()?)?
+                }
+                Node::List(_) | Node::Null | Node::Bool(_) | Node::Number(_) | Node::Text(_) => return None,
+            };
+        }
+        Some(node)
+    }
+
     pub fn text(&self) -> Option<&str> {
         if let Node::Text(text) = self { Some(text) } else { None }
     }

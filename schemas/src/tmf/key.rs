@@ -66,7 +66,7 @@ pub(crate) fn made(
         return Ok(key);
     }
     let message = format!(
-        "the key made of requester, type and reference has {} bytes; at most {ORDER_KEY_BYTES_MAX} are taken, and no control characters",
+        "the key made of requester, type and reference has {} bytes; at most {ORDER_KEY_BYTES_MAX} are taken, and no characters that control or turn what is shown",
         key.as_str().len()
     );
     Err(Reason::new(ReasonCode::OrderKeyInvalid, pointer, message))

@@ -25,7 +25,9 @@ impl Run<'_> {
         if !is_its_key || self.shell.is_misplaced(&record.topic, key.as_str().as_bytes()) {
             return self.send_on(record, &key);
         }
+        // A name of nothing names nothing: else all such requests would be taken for one.
         let request_id = header(record, headers::CE_ID)
+            .filter(|id| !id.trim().is_empty())
             .map(RequestId)
             .or_else(|| translated.request_id.clone())
             .unwrap_or_else(|| RequestId::of_payload(bytes));

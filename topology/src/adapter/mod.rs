@@ -71,12 +71,13 @@ fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerE
     }
     match error.downcast_ref::<schemas::codec::Error>() {
         Some(error) if error.is_passing() => HandlerError::Retry(reason),
-        Some(_) | None => HandlerError::DeadLetter { reason },
+        Some(_) | None => dead_letter(reason),
     }
 }
 
+/// The reason may show text of the record, and operators read it on terminals.
 fn dead_letter(reason: impl Into<String>) -> HandlerError {
-    HandlerError::DeadLetter { reason: reason.into() }
+    HandlerError::DeadLetter { reason: domain::text::shown(&reason.into()).into_owned() }
 }
 
 impl Line {

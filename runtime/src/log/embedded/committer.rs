@@ -16,6 +16,7 @@ use tracing::warn;
 use super::assignment::{Event, Generation, Groups, MemberId};
 use super::failing::Failing;
 use super::retention::Maintenance;
+use super::room::Taken;
 use super::signal::Signal;
 use super::store::Store;
 use super::{Durability, format, options};
@@ -49,6 +50,10 @@ impl Encoded {
         }
         Ok(encoded)
     }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// A worker's batch.
@@ -77,6 +82,8 @@ pub(crate) enum Request {
     Produce {
         records: Encoded,
         reply: Sender<Written>,
+        /// The room that it takes in the queue.
+        taken: Taken,
     },
     /// A reader's positions.
     Positions {
@@ -217,8 +224,9 @@ impl Committer {
     fn take(&mut self, request: Request) {
         match request {
             Request::Commit(commit) => self.commit(*commit),
-            Request::Produce { records, reply } => {
+            Request::Produce { records, reply, taken } => {
                 let placed = self.add_records(&records);
+                drop(taken);
                 self.waiting.push(Waiting::Outsider { reply, placed });
             }
             Request::Positions { group, positions, reply } => {

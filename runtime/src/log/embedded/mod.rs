@@ -15,6 +15,7 @@ mod options;
 mod producer;
 mod reader;
 mod retention;
+mod room;
 mod signal;
 mod store;
 #[cfg(test)]
@@ -35,10 +36,22 @@ pub use producer::{Pending, Producer};
 pub use reader::{Reader, Start};
 
 use crate::log::{Limits, Membership};
-use crate::record::{Record, TopicSpec, Topics};
+use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::{Clock, Error};
 use committer::{Committer, REQUESTS_MAX, Request};
 use store::Store;
+
+/// The bytes of a record as they lie in the store; [`record_of_bytes`] reads them. For tools that look at damaged data, and for tests.
+pub fn bytes_of_record(record: &Outgoing) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    format::encode_record(&mut bytes, record);
+    bytes
+}
+
+/// A record out of its bytes in the store; topic, partition and offset are its place there. None: damaged.
+pub fn record_of_bytes(topic: &Arc<str>, partition: u32, offset: i64, bytes: &[u8]) -> Option<Record> {
+    format::decode_record(topic, partition, offset, bytes, &mut format::Names::default())
+}
 
 const META_WAIT: Duration = Duration::from_secs(30);
 
@@ -63,6 +76,7 @@ pub struct Embedded {
 struct Inner {
     store: Arc<Store>,
     requests: Sender<Request>,
+    room: Arc<room::Room>,
     committer: Mutex<Option<JoinHandle<()>>>,
     next_member: AtomicU64,
 }
@@ -87,7 +101,8 @@ impl Embedded {
             .map_err(|source| Error::Store { doing: "start the committer thread", source: source.into() })?;
         tracing::info!(directory = %directory.display(), ?durability, "log is open");
         let committer = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { store, requests, committer, next_member: AtomicU64::new(1) }) })
+        let (room, next_member) = (Arc::default(), AtomicU64::new(1));
+        Ok(Self { inner: Arc::new(Inner { store, requests, room, committer, next_member }) })
     }
 
     /// Joins a group. Refused if its topics are unknown, or differ in their partition counts.
@@ -102,7 +117,7 @@ impl Embedded {
     }
 
     pub fn producer(&self) -> Producer {
-        Producer::new(self.inner.store.clone(), self.inner.requests.clone())
+        Producer::new(self.inner.store.clone(), self.inner.requests.clone(), self.inner.room.clone())
     }
 
     pub fn reader(&self, topics: &[Arc<str>], start: &Start) -> Result<Reader, Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use super::committer::{Encoded, REQUESTS_MAX, Request, Written};
+use super::room::{QUEUED_BYTES_MAX, Room};
 use super::store::Store;
 use crate::Error;
 use crate::record::Outgoing;
@@ -18,6 +19,7 @@ const SEND_WAIT: Duration = Duration::from_secs(30);
 pub struct Producer {
     store: Arc<Store>,
     requests: Sender<Request>,
+    room: Arc<Room>,
 }
 
 /// Records on their way.
@@ -27,8 +29,8 @@ pub struct Pending {
 }
 
 impl Producer {
-    pub(crate) fn new(store: Arc<Store>, requests: Sender<Request>) -> Self {
-        Self { store, requests }
+    pub(crate) fn new(store: Arc<Store>, requests: Sender<Request>, room: Arc<Room>) -> Self {
+        Self { store, requests, room }
     }
 
     /// All of the records or none, in this sequence; waits until they are durable. Gives the (partition, offset) of each.
@@ -40,25 +42,24 @@ impl Producer {
 
     /// Like [`Producer::send`], without waiting for durability; waits while the queue is full.
     pub fn submit(&self, records: &[Outgoing]) -> Result<Pending, Error> {
-        let (request, pending) = self.request(records)?;
-        self.requests.send(request).map_err(|_| Error::Closed)?;
-        Ok(pending)
+        let records = Encoded::checked(&self.store, records)?;
+        let taken = self.room.take(records.bytes());
+        let (reply, written) = bounded(1);
+        self.requests.send(Request::Produce { records, reply, taken }).map_err(|_| Error::Closed)?;
+        Ok(Pending { written })
     }
 
     /// Like [`Producer::submit`], but refuses with [`Error::QueueFull`] where that would wait.
     pub fn try_submit(&self, records: &[Outgoing]) -> Result<Pending, Error> {
-        let (request, pending) = self.request(records)?;
-        match self.requests.try_send(request) {
-            Ok(()) => Ok(pending),
-            Err(TrySendError::Full(_)) => Err(Error::QueueFull { requests_max: REQUESTS_MAX }),
+        let full = Error::QueueFull { requests_max: REQUESTS_MAX, bytes_max: QUEUED_BYTES_MAX };
+        let records = Encoded::checked(&self.store, records)?;
+        let Some(taken) = self.room.try_take(records.bytes()) else { return Err(full) };
+        let (reply, written) = bounded(1);
+        match self.requests.try_send(Request::Produce { records, reply, taken }) {
+            Ok(()) => Ok(Pending { written }),
+            Err(TrySendError::Full(_)) => Err(full),
             Err(TrySendError::Disconnected(_)) => Err(Error::Closed),
         }
-    }
-
-    fn request(&self, records: &[Outgoing]) -> Result<(Request, Pending), Error> {
-        let records = Encoded::checked(&self.store, records)?;
-        let (reply, written) = bounded(1);
-        Ok((Request::Produce { records, reply }, Pending { written }))
     }
 }
 

@@ -1,0 +1,34 @@
+//! Text of others, where people read it: in a log, on a terminal.
+use std::borrow::Cow;
+
+/// Whether a character does something else than be seen: control characters move cursors and forge lines of a log, and those that
+/// turn the direction of writing (Unicode's `Bidi_Control`) show one thing and mean another.
+pub fn is_deceptive(c: char) -> bool {
+    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    // Line and paragraph separators end a line for some readers.
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// The text on one line, deceptive characters by their numbers (`\u{1b}`).
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_deceptive) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_deceptive(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_deceives_is_shown_by_its_number_and_the_rest_as_it_is() {
+        assert_eq!(shown("Straße 🏠 7"), "Straße 🏠 7");
+        assert_eq!(shown("a\nERROR\u{1b}[2J"), "a\\u{a}ERROR\\u{1b}[2J");
+        assert_eq!(shown("abc\u{202e}321"), "abc\\u{202e}321");
+    }
+}
