@@ -31,6 +31,8 @@ pub struct Receipt {
 pub enum Request {
     /// Appends the body; answered with a [`Receipt`] once it is durable.
     Submit(Submission),
+    /// What became of a submitted request, as far as the log says; answered with a [`crate::submit::fate::Fate`].
+    Fate(Receipt),
 }
 
 impl Request {
@@ -38,6 +40,7 @@ impl Request {
     pub fn body_bytes(&self) -> usize {
         match self {
             Request::Submit(submission) => submission.body_bytes,
+            Request::Fate(_) => 0,
         }
     }
 }

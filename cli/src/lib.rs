@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod control;
 pub mod demo;
@@ -15,6 +15,8 @@ mod run;
 pub mod service;
 pub mod settings;
 mod submit;
+mod text;
+mod times;
 mod topics;
 
 /// Order management for telecom operators, as a stream.
@@ -48,6 +50,12 @@ enum Command {
     Topics(topics::Command),
     /// The whole line on this machine: generated orders, simulated downstream, planted faults, and an oracle that judges.
     Demo(demo::Arguments),
+    /// What a shell needs to complete this command line, for its start-up file: orderstream completions bash.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Write the generated parts of the documentation.
     #[command(hide = true)]
     Docs(docs::Arguments),
@@ -67,6 +75,11 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    // Needs no settings, and must not fail for them: it runs whenever a shell starts.
+    if let Command::Completions { shell } = arguments.command {
+        print!("{}", completions(shell)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut settings = settings::Settings::load(arguments.config.as_deref())?;
     if let Some(data_dir) = arguments.data_dir {
         settings.node.data_dir = data_dir;
@@ -78,6 +91,19 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Projection(command) => projection::projection(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, &command),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
+        Command::Completions { .. } => unreachable!("done above"),
         Command::Docs(arguments) => docs::write(&arguments),
     }
+}
+
+/// The whole command line, as clap knows it.
+fn command_line() -> clap::Command {
+    Arguments::command()
+}
+
+/// Written to memory first: the generator panics where a pipe is closed.
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command_line(), "orderstream", &mut script);
+    Ok(String::from_utf8(script)?)
 }

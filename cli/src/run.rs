@@ -28,7 +28,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
-    let operations = Operations::new(service.store.clone());
+    let operations = Operations::new(service.store.clone(), settings);
     let operate: control::Operate = Arc::new(move |request, body| operations.answer(request, body));
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;

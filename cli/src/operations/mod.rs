@@ -8,15 +8,17 @@ use serde::de::DeserializeOwned;
 use crate::control::{Client, Request};
 use crate::service::{Store, catalog};
 use crate::settings::Settings;
+use crate::submit::fate::fate;
 
 /// Answers requests on an open data directory.
 pub struct Operations {
     store: Arc<Store>,
+    settings: Settings,
 }
 
 impl Operations {
-    pub fn new(store: Arc<Store>) -> Operations {
-        Operations { store }
+    pub fn new(store: Arc<Store>, settings: &Settings) -> Operations {
+        Operations { store, settings: settings.clone() }
     }
 
     /// Carries out one request; blocking. The answer's type is said with the request.
@@ -26,6 +28,7 @@ impl Operations {
     pub fn answer(&self, request: Request, body: Vec<u8>) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Submit(submission) => json(self.store.append(&submission, body)?),
+            Request::Fate(receipt) => json(fate(&self.store, &self.settings.subtopologies, &receipt)?),
         }
     }
 }
@@ -52,7 +55,7 @@ impl Target {
             return Ok(Target::Service(client));
         }
         let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
-        Ok(Target::Directory(Box::new(Operations::new(Arc::new(store)))))
+        Ok(Target::Directory(Box::new(Operations::new(Arc::new(store), settings))))
     }
 
     /// # Errors
