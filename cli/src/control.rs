@@ -53,6 +53,8 @@ pub enum Request {
     ResetScenario,
     /// Everything at a glance: [`crate::operations::status::Status`].
     Status,
+    /// What became of a submitted request, as far as the log says; answered with a [`crate::submit::fate::Fate`].
+    Fate(Receipt),
 }
 
 /// Which records of a partition.
@@ -108,6 +110,7 @@ impl Request {
             | Request::DownstreamStatus
             | Request::ShowScenario
             | Request::ResetScenario
+            | Request::Fate(_)
             | Request::Status => 0,
         }
     }

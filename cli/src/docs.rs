@@ -12,6 +12,7 @@ use domain::plan::{ServiceOrderState, TaskState};
 use domain::states::{Machine, diagram};
 
 mod asyncapi;
+mod command_line;
 mod errors;
 mod events;
 mod schema;
@@ -43,9 +44,10 @@ pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 type Page = fn() -> anyhow::Result<String>;
 
 /// Every page that is generated whole.
-fn pages() -> [(&'static str, Page); 4] {
+fn pages() -> [(&'static str, Page); 5] {
     [
         ("states.md", || Ok(states())),
+        (command_line::PAGE, || Ok(command_line::page())),
         ("events.md", events::page),
         ("errors.md", || Ok(errors::page())),
         ("asyncapi.yaml", asyncapi::document),

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub mod control;
 mod dead_letters;
@@ -18,6 +18,8 @@ pub mod service;
 pub mod settings;
 mod status;
 mod submit;
+mod text;
+mod times;
 mod topics;
 pub mod verify;
 
@@ -62,6 +64,12 @@ enum Command {
     Verify(verify::Arguments),
     /// The whole line on this machine: generated orders, simulated downstream, planted faults, and an oracle that judges.
     Demo(demo::Arguments),
+    /// What a shell needs to complete this command line, for its start-up file: orderstream completions bash.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Write the generated parts of the documentation.
     #[command(hide = true)]
     Docs(docs::Arguments),
@@ -81,6 +89,11 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    // Needs no settings, and must not fail for them: it runs whenever a shell starts.
+    if let Command::Completions { shell } = arguments.command {
+        print!("{}", completions(shell)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut settings = settings::Settings::load(arguments.config.as_deref())?;
     if let Some(data_dir) = arguments.data_dir {
         settings.node.data_dir = data_dir;
@@ -96,6 +109,19 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(arguments) => status::status(&settings, &arguments),
         Command::Verify(arguments) => verify::verify(&settings, &arguments),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
+        Command::Completions { .. } => unreachable!("done above"),
         Command::Docs(arguments) => docs::write(&arguments),
     }
+}
+
+/// The whole command line, as clap knows it.
+fn command_line() -> clap::Command {
+    Arguments::command()
+}
+
+/// Written to memory first: the generator panics where a pipe is closed.
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command_line(), "orderstream", &mut script);
+    Ok(String::from_utf8(script)?)
 }

@@ -197,7 +197,7 @@ mod tests {
     async fn a_request_goes_through_and_a_large_one_is_refused_with_its_size() {
         let directory = tempfile::tempdir().unwrap();
         let operate: Operate = Arc::new(|request, body| {
-            let Request::Submit(submission) = request else { panic!("only submissions are sent here") };
+            let Request::Submit(submission) = request else { panic!("{request:?}") };
             assert_eq!((submission.key.as_deref(), body.as_slice()), (Some("K"), b"{}".as_slice()));
             Ok(serde_json::to_value(Receipt { partition: 3, offset: 7 })?)
         });

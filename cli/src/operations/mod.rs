@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::control::{Client, Request};
 use crate::service::{Behaviour, Store, catalog};
 use crate::settings::Settings;
+use crate::submit::fate::fate;
 
 pub mod dead_letters;
 pub mod downstream;
@@ -138,6 +139,8 @@ impl Target {
         let store = Arc::new(Store::open_existing(settings, &catalog)?);
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         Ok(Target::Directory(Arc::new(Operations::new(store, settings, behaviour))))
+        let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
+        Ok(Target::Directory(Box::new(Operations::new(Arc::new(store), settings))))
     }
 
     /// # Errors

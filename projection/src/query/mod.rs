@@ -4,6 +4,7 @@
 mod beside;
 mod cases;
 mod catalogs;
+mod follow;
 mod order;
 mod orders;
 mod products;
@@ -13,6 +14,7 @@ mod times;
 pub use beside::{BillingFilter, NotificationFilter};
 pub use cases::CaseFilter;
 pub use catalogs::CatalogUse;
+pub use follow::{Arrival, RequestTrace};
 pub use order::{HISTORY_ROWS_MAX, OrderView, SubmissionView};
 pub use orders::{OrderFilter, OrderSort};
 pub use products::{ProductFilter, ProductView};
@@ -106,6 +108,16 @@ impl<'q> Conditions<'q> {
                 self.next().push(column).push(" IN ").bind_list(values);
             }
         }
+    }
+
+    /// As [`Conditions::page`], for a list that is sorted by the id of its rows alone.
+    fn page_by_id(&mut self, id: &'static str, after: Option<Cursor>, descending: bool, rows: usize) {
+        let (beyond, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
+        if let Some(after) = after {
+            self.next().push(&format!("{id} {beyond} ")).bind(after.id);
+        }
+        self.statement.push(&format!(" ORDER BY {id} {direction} LIMIT "));
+        self.statement.bind(i64::try_from(rows + 1).unwrap_or(i64::MAX));
     }
 
     /// After the cursor in the direction of the list, and sorted so; one row more than the page, to know whether there is a next.

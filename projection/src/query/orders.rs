@@ -15,6 +15,7 @@ pub enum OrderSort {
     UpdatedAt,
     /// 0 first.
     Priority,
+    Key,
 }
 
 impl OrderSort {
@@ -23,6 +24,7 @@ impl OrderSort {
             OrderSort::CapturedAt => "captured_at",
             OrderSort::UpdatedAt => "updated_at",
             OrderSort::Priority => "priority",
+            OrderSort::Key => "key",
         }
     }
 
@@ -31,6 +33,8 @@ impl OrderSort {
             OrderSort::CapturedAt => row.captured_at.0.0,
             OrderSort::UpdatedAt => row.updated_at.0.0,
             OrderSort::Priority => i64::from(row.priority),
+            // The id of the row says it all.
+            OrderSort::Key => 0,
         }
     }
 }
@@ -84,7 +88,13 @@ impl OrderFilter {
                 .bind(indexed(offering))
                 .push(")");
         }
-        conditions.page(sort.column(), "key", after, self.descending, page_rows(self.limit));
+        let rows = page_rows(self.limit);
+        match sort {
+            OrderSort::Key => conditions.page_by_id("key", after, self.descending, rows),
+            OrderSort::CapturedAt | OrderSort::UpdatedAt | OrderSort::Priority => {
+                conditions.page(sort.column(), "key", after, self.descending, rows);
+            }
+        }
         Ok(statement)
     }
 }

@@ -211,6 +211,10 @@ fn lists() -> Vec<(String, Statement, bool)> {
             }
         }
     }
+    for after in [None, text("key:0:TMF/010000")] {
+        let filter = OrderFilter { sort: OrderSort::Key, after, ..orders() };
+        lists.push((format!("{filter:?}"), filter.statement().unwrap(), true));
+    }
     let cases = CaseFilter::default;
     let filters = [
         (CaseFilter { ..cases() }, true),

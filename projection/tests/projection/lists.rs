@@ -42,6 +42,8 @@ async fn each_filter_restricts_and_each_page_goes_on_where_the_last_ended() {
             (OrderFilter { descending: true, ..all() }, "edcba"),
             (OrderFilter { sort: OrderSort::UpdatedAt, ..all() }, "cbade"),
             (OrderFilter { sort: OrderSort::Priority, descending: true, ..all() }, "edcba"),
+            (OrderFilter { sort: OrderSort::Key, ..all() }, "abcde"),
+            (OrderFilter { sort: OrderSort::Key, descending: true, stuck: Some(false), ..all() }, "edca"),
         ];
         for (filter, expected) in rows {
             for limit in [0, 1, 2, 5] {

@@ -2,6 +2,7 @@
 mod atomic;
 mod connection;
 mod counts;
+mod follow;
 mod hostile;
 mod lists;
 mod opening;

@@ -1,0 +1,76 @@
+//! Text from outside on its way to a person: a name may hold what moves a cursor, turns the direction of writing, or never ends.
+
+/// Whether a character is not shown, but does something.
+fn acts(c: char) -> bool {
+    // Unicode's directional formatting (UAX #9), zero-width characters and line separators.
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The text with every character that acts shown as its number, as `\u{1b}`. What it shows is on one line, and does nothing.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// At most so many characters; what is cut ends in an ellipsis.
+pub fn shortened(text: &str, chars_max: usize) -> String {
+    if text.chars().nth(chars_max).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// As one word of a shell's command line.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-+=@,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The nearest of some names to one that is none of them; `None` where none is near.
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    /// Of 1: below it, two names have little in common.
+    const LIKENESS_MIN: f64 = 0.7;
+    let word = word.to_lowercase();
+    let likeness = |name: &'n str| (strsim::jaro_winkler(&word, &name.to_lowercase()), name);
+    let near = names.into_iter().map(likeness).filter(|(likeness, _)| *likeness >= LIKENESS_MIN);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_is_shown_as_its_number() {
+        assert_eq!(printable("a\u{1b}[31m\n\u{202e}ü漢\u{0}"), "a\\u{1b}[31m\\u{a}\\u{202e}ü漢\\u{0}");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüß", 3), "äö…");
+        assert_eq!(shortened("x", 0), "…");
+    }
+
+    #[test]
+    fn a_word_for_a_shell_is_one_word() {
+        assert_eq!(quoted("captured_at:1:TMF/a-b"), "captured_at:1:TMF/a-b");
+        assert_eq!(quoted("a 'b' $(c)"), r"'a '\''b'\'' $(c)'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_misspelt_name_finds_its_neighbour_and_a_foreign_one_none() {
+        let names = ["inProgress", "completed", "cancelled"];
+        assert_eq!(nearest("inprogres", names), Some("inProgress"));
+        assert_eq!(nearest("canceled", names), Some("cancelled"));
+        assert_eq!(nearest("xyz", names), None);
+    }
+}
