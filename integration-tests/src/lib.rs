@@ -3,5 +3,6 @@
 //! Read `scenario` first; the files are in `scenarios/`. `tests/` has what drives them.
 pub mod bad_input;
 pub mod docs;
+pub mod process;
 pub mod scenario;
 pub mod shop;

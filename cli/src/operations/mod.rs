@@ -90,6 +90,7 @@ impl Operations {
             Request::SetScenario { .. } => json(self.set_scenario(&body)?),
             Request::ResetScenario => json(self.reset_scenario()?),
             Request::Status => json(self.status()?),
+            Request::Fate(receipt) => json(fate(&self.store, &self.settings.subtopologies, &receipt)?),
         }
     }
 
@@ -139,8 +140,6 @@ impl Target {
         let store = Arc::new(Store::open_existing(settings, &catalog)?);
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         Ok(Target::Directory(Arc::new(Operations::new(store, settings, behaviour))))
-        let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
-        Ok(Target::Directory(Box::new(Operations::new(Arc::new(store), settings))))
     }
 
     /// # Errors

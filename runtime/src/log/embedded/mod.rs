@@ -14,6 +14,7 @@ mod member;
 mod options;
 mod producer;
 mod reader;
+mod registration;
 mod retention;
 mod room;
 mod signal;
