@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod catalog;
 pub mod control;
 pub mod demo;
 mod docs;
@@ -38,6 +39,9 @@ enum Command {
     /// Look at orders.
     #[command(subcommand)]
     Order(order::Command),
+    /// Check, publish and compare catalogs, and try orders on them.
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
@@ -69,6 +73,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&settings),
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
+        Command::Catalog(command) => catalog::catalog(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, &command),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
         Command::Docs(arguments) => docs::write(&arguments),

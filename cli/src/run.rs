@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::control;
-use crate::service::Service;
+use crate::control::{self, Request};
+use crate::service::{Service, Store, catalog};
 use crate::settings::{LogFormat, Logging, Settings};
 
 /// Until SIGTERM, SIGINT, or a part that fails.
@@ -28,7 +28,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
     let store = service.store.clone();
-    let append: control::Append = Arc::new(move |submission, body| store.append(&submission, body));
+    let operate: control::Operate = Arc::new(move |request, body| answer(&store, request, body));
     let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     let stop = service.stop_signal();
@@ -39,11 +39,25 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),
         _ = stopped => Ok("a part that failed"),
-        served = control::serve(&settings.node.data_dir, append) => served.map(|()| "the control socket"),
+        served = control::serve(&settings.node.data_dir, operate) => served.map(|()| "the control socket"),
     };
     // Whoever waits for it above would else keep the runtime from ending.
     service.stop_signal().stop();
     outcome.map(|because| tracing::info!(because, "stopping"))
+}
+
+/// Carries out a request that came through the control socket.
+fn answer(store: &Store, request: Request, body: Vec<u8>) -> anyhow::Result<serde_json::Value> {
+    let answer = match request {
+        Request::Submit(submission) => serde_json::to_value(store.append(&submission, body)?),
+        Request::PublishCatalog { .. } => serde_json::to_value(catalog::offer_document(store, &body)?),
+        Request::ListCatalogs => serde_json::to_value(catalog::list(store)?),
+        Request::ShowCatalog { version } => {
+            let published = catalog::published(store)?;
+            serde_json::to_value(published.get(&version).map(|catalog| catalog.to_json()))
+        }
+    };
+    answer.context("answer could not be written")
 }
 
 /// Logs to standard error, so that standard output is for answers.

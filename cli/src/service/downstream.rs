@@ -8,7 +8,6 @@ use anyhow::Context;
 use bytes::Bytes;
 use connectors::downstream::{Downstream, Scenario};
 use domain::Timestamp;
-use domain::catalog::Catalog;
 use domain::command::{Command, Feedback};
 use runtime::log::Limits;
 use runtime::log::embedded::{Reader, Start};
@@ -16,7 +15,7 @@ use runtime::{Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
-use super::Store;
+use super::{Store, catalog};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -29,6 +28,8 @@ pub struct Pump {
     downstream: Downstream,
     reader: Reader,
     store: Arc<Store>,
+    /// Where the topic of catalogs ended when it was last looked at.
+    catalogs_end: i64,
 }
 
 /// The scenario of a file; the default one for an empty path.
@@ -50,17 +51,15 @@ pub fn scenario(path: &Path) -> anyhow::Result<Scenario> {
 }
 
 impl Pump {
-    pub fn open(
-        data_dir: &Path,
-        scenario: Scenario,
-        store: &Arc<Store>,
-        catalog: &Catalog,
-    ) -> anyhow::Result<Pump> {
+    /// Whatever any published catalog says a completion reports, the simulated system reports; else later tasks would miss it.
+    pub fn open(data_dir: &Path, mut scenario: Scenario, store: &Arc<Store>) -> anyhow::Result<Pump> {
+        let catalogs_end = catalogs_end(store)?;
+        let (systems, task_types) = catalog::everything(store)?;
+        scenario.cover(&task_types);
         let downstream = Downstream::open(&data_dir.join(LEDGER_DIR), scenario)?;
-        let topics: Vec<Arc<str>> =
-            catalog.systems.keys().map(|system| topics::commands(system).into()).collect();
+        let topics: Vec<Arc<str>> = systems.iter().map(|system| topics::commands(system).into()).collect();
         let reader = store.log.reader(&topics, &Start::Group(GROUP.into()))?;
-        Ok(Pump { downstream, reader, store: store.clone() })
+        Ok(Pump { downstream, reader, store: store.clone(), catalogs_end })
     }
 
     /// Until `stop`.
@@ -70,6 +69,7 @@ impl Pump {
     pub fn run(mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
             let records = self.reader.poll(BATCH, self.wait())?;
+            self.take_up_catalogs()?;
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
             let answers = self.downstream.receive(&commands, self.now())?;
             self.answer(&answers)?;
@@ -77,6 +77,17 @@ impl Pump {
                 // Its effects are in the ledger by now: what is read again after a crash before this is known there.
                 self.reader.commit()?;
             }
+        }
+        Ok(())
+    }
+
+    /// A version that was published meanwhile may have tasks that no command was ever sent for.
+    fn take_up_catalogs(&mut self) -> anyhow::Result<()> {
+        let end = catalogs_end(&self.store)?;
+        if end != self.catalogs_end {
+            let (_, task_types) = catalog::everything(&self.store)?;
+            self.downstream.cover(&task_types);
+            self.catalogs_end = end;
         }
         Ok(())
     }
@@ -114,6 +125,10 @@ impl Pump {
         let ids: Vec<_> = answers.iter().map(|answer| answer.feedback_id.clone()).collect();
         Ok(self.downstream.confirm(&ids)?)
     }
+}
+
+fn catalogs_end(store: &Store) -> anyhow::Result<i64> {
+    Ok(store.log.end_offsets(topics::CATALOG)?.iter().sum())
 }
 
 /// An answer as a record, as the contract for outsiders asks for it.

@@ -1,4 +1,5 @@
 //! The running system: log, workers, projection, downstream, control socket, on one data directory.
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ mod projecting;
 /// How long the parts may take to stop, once asked.
 const STOP_WAIT: Duration = Duration::from_secs(30);
 /// Below the data directory.
-const LOG_DIR: &str = "log";
+pub const LOG_DIR: &str = "log";
 
 /// The log and the codecs of a data directory, without anything running on it.
 pub struct Store {
@@ -71,11 +72,25 @@ pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<
 }
 
 impl Store {
-    /// Opens the data directory for this process alone.
+    /// Opens the data directory for this process alone, with topics for the systems of `catalog` and of every version that is
+    /// published in it.
     ///
     /// # Errors
     /// In use by another process, written by a newer version, or not accessible.
     pub fn open(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
+        let mut systems: BTreeSet<String> = catalog.systems.keys().cloned().collect();
+        let store = Store::with_systems(settings, &systems)?;
+        let (published, _) = catalog::everything(&store)?;
+        if published.is_subset(&systems) {
+            return Ok(store);
+        }
+        // Topics are known to a log from its opening on, and which there must be stands in the log.
+        drop(store);
+        systems.extend(published);
+        Store::with_systems(settings, &systems)
+    }
+
+    fn with_systems(settings: &Settings, systems: &BTreeSet<String>) -> anyhow::Result<Store> {
         let directory = settings.node.data_dir.join(LOG_DIR);
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("could not create \"{}\"", directory.display()))?;
@@ -84,7 +99,7 @@ impl Store {
             Durability::Os => embedded::Durability::Os,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let topics = specs(settings.log.partitions, catalog.systems.keys().cloned());
+        let topics = specs(settings.log.partitions, systems.iter().cloned());
         Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
     }
 
@@ -166,7 +181,7 @@ impl Service {
         }
         service.start_projection(settings)?;
         if settings.downstream.simulated {
-            service.start_downstream(settings, &catalog)?;
+            service.start_downstream(settings)?;
         }
         Ok(service)
     }
@@ -197,11 +212,9 @@ impl Service {
         self.spawn("projection".to_owned(), move |stop| projecting::run(&url, &store, stop))
     }
 
-    fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {
-        let mut scenario = downstream::scenario(&settings.downstream.scenario)?;
-        // Whatever the catalog says a completion reports, the simulated system reports; else later tasks would miss it.
-        scenario.cover(catalog.task_types.values());
-        let pump = downstream::Pump::open(&settings.node.data_dir, scenario, &self.store, catalog)?;
+    fn start_downstream(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let scenario = downstream::scenario(&settings.downstream.scenario)?;
+        let pump = downstream::Pump::open(&settings.node.data_dir, scenario, &self.store)?;
         self.spawn("downstream".to_owned(), move |stop| pump.run(stop))
     }
 

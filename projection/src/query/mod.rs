@@ -2,6 +2,7 @@
 //!
 //! An answer made of several tables is read from one snapshot, so that its parts belong together.
 mod cases;
+mod catalogs;
 mod order;
 mod orders;
 mod products;
