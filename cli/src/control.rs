@@ -1,5 +1,6 @@
 //! What can be asked of a running service, through the control socket in its data directory. [`transport`] carries it; what is
 //! done is said in [`crate::operations`], and is the same on a directory where no service runs.
+use domain::limits::{CATALOG_BYTES_MAX, REQUEST_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 mod transport;
@@ -53,6 +54,12 @@ pub enum Request {
     ResetScenario,
     /// Everything at a glance: [`crate::operations::status::Status`].
     Status,
+    /// Publishes the body, a catalog as canonical JSON; answered with a [`crate::service::catalog::Publication`].
+    PublishCatalog { body_bytes: usize },
+    /// The published versions: a list of [`crate::service::catalog::Listed`].
+    ListCatalogs,
+    /// The canonical JSON of a published version, as text; null where it is not published.
+    ShowCatalog { version: domain::CatalogVersion },
     /// What became of a submitted request, as far as the log says; answered with a [`crate::submit::fate::Fate`].
     Fate(Receipt),
 }
@@ -96,11 +103,12 @@ pub struct Replay {
 }
 
 impl Request {
-    /// How many bytes follow the request's line.
-    pub fn body_bytes(&self) -> usize {
+    /// How many bytes follow the request's line, and how many may.
+    pub fn body_bytes(&self) -> (usize, usize) {
         match self {
-            Request::Submit(submission) => submission.body_bytes,
-            Request::SetScenario { body_bytes } => *body_bytes,
+            Request::Submit(submission) => (submission.body_bytes, REQUEST_BYTES_MAX),
+            Request::SetScenario { body_bytes } => (*body_bytes, REQUEST_BYTES_MAX),
+            Request::PublishCatalog { body_bytes } => (*body_bytes, CATALOG_BYTES_MAX),
             Request::ListTopics
             | Request::DescribeTopic { .. }
             | Request::ReadTopic(_)
@@ -111,7 +119,9 @@ impl Request {
             | Request::ShowScenario
             | Request::ResetScenario
             | Request::Fate(_)
-            | Request::Status => 0,
+            | Request::ListCatalogs
+            | Request::ShowCatalog { .. }
+            | Request::Status => (0, 0),
         }
     }
 }

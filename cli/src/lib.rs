@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+mod catalog;
 pub mod control;
 mod dead_letters;
 pub mod demo;
@@ -49,6 +50,9 @@ enum Command {
     /// The rows that queries are answered from: how they stand, and how to make them anew.
     #[command(subcommand)]
     Projection(projection::Command),
+    /// Check, publish and compare catalogs, and try orders on them.
+    #[command(subcommand)]
+    Catalog(catalog::Command),
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
@@ -102,6 +106,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&settings),
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
+        Command::Catalog(command) => catalog::catalog(&settings, &command),
         Command::Projection(command) => projection::projection(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, command),
         Command::Dlq(command) => dead_letters::dead_letters(&settings, command),

@@ -49,6 +49,7 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
     outcome.map(|because| tracing::info!(because, "stopping"))
 }
 
+
 /// Logs to standard error, so that standard output is for answers.
 pub fn log(settings: &Logging) -> anyhow::Result<()> {
     subscribe(settings, std::io::stderr)

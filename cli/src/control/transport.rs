@@ -16,8 +16,6 @@ use crate::exit::Refused;
 const LINE_BYTES_MAX: u64 = 65_536;
 /// The longest answer, in bytes: a page of records as text.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
-/// The largest body, in bytes; larger documents are refused before they are read.
-const BODY_BYTES_MAX: usize = domain::limits::REQUEST_BYTES_MAX;
 /// The most connections at once; more wait.
 const CONNECTIONS_MAX: usize = 64;
 
@@ -105,9 +103,9 @@ async fn converse(stream: UnixStream, operate: Operate) -> anyhow::Result<()> {
 pub fn parsed(line: &str) -> anyhow::Result<Request> {
     let request: Request =
         serde_json::from_str(line).context("request line is not one that this service knows")?;
-    let body_bytes = request.body_bytes();
-    if body_bytes > BODY_BYTES_MAX {
-        bail!("document of {body_bytes} bytes is too large, at most {BODY_BYTES_MAX} are allowed");
+    let (body_bytes, body_bytes_max) = request.body_bytes();
+    if body_bytes > body_bytes_max {
+        bail!("document of {body_bytes} bytes is too large, at most {body_bytes_max} are allowed");
     }
     Ok(request)
 }
@@ -115,7 +113,7 @@ pub fn parsed(line: &str) -> anyhow::Result<Request> {
 /// The request of a line, and its body.
 async fn receive<R: AsyncReadExt + Unpin>(line: &str, read: &mut R) -> anyhow::Result<(Request, Vec<u8>)> {
     let request = parsed(line)?;
-    let mut body = vec![0; request.body_bytes()];
+    let mut body = vec![0; request.body_bytes().0];
     read.read_exact(&mut body).await.context("document ended early")?;
     Ok((request, body))
 }
@@ -218,7 +216,7 @@ mod tests {
         };
         let receipt = client.submit(submission.clone(), b"{}").await.unwrap();
         assert_eq!(receipt, Receipt { partition: 3, offset: 7 });
-        let large = Submission { body_bytes: BODY_BYTES_MAX + 1, ..submission };
+        let large = Submission { body_bytes: domain::limits::REQUEST_BYTES_MAX + 1, ..submission };
         let refused = client.submit(large, b"").await.unwrap_err().to_string();
         assert!(refused.contains("too large"), "{refused}");
         served.abort();

@@ -90,6 +90,12 @@ impl Operations {
             Request::SetScenario { .. } => json(self.set_scenario(&body)?),
             Request::ResetScenario => json(self.reset_scenario()?),
             Request::Status => json(self.status()?),
+            Request::PublishCatalog { .. } => json(catalog::offer_document(&self.store, &body)?),
+            Request::ListCatalogs => json(catalog::list(&self.store)?),
+            Request::ShowCatalog { version } => {
+                let published = catalog::published(&self.store)?;
+                json(published.get(&version).map(|catalog| catalog.to_json()))
+            }
             Request::Fate(receipt) => json(fate(&self.store, &self.settings.subtopologies, &receipt)?),
         }
     }

@@ -1,13 +1,15 @@
 //! Loading a catalog from files, and publishing it where it is new.
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use domain::Timestamp;
-use domain::catalog::{Catalog, CatalogPublished, Catalogs};
+use domain::catalog::{Catalog, CatalogPublished, Catalogs, Finding, TaskType};
+use domain::{CatalogVersion, Timestamp};
 use runtime::Outgoing;
 use runtime::log::Limits;
 use schemas::topics;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, read_files};
 
@@ -52,21 +54,111 @@ pub fn published(store: &Store) -> anyhow::Result<Catalogs> {
     }
 }
 
-/// Publishes the version if it is not there yet. A version once published never changes.
+/// One version as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub version: CatalogVersion,
+    pub published_at: Timestamp,
+    pub digest: String,
+    /// Whether new orders pin it.
+    pub is_current: bool,
+}
+
+/// Every published version, the oldest first.
 ///
 /// # Errors
-/// The version is published with other content.
-pub fn publish(store: &Store, catalog: &Catalog) -> anyhow::Result<()> {
-    let offered = CatalogPublished::of(catalog, Timestamp(store.clock.now_ms()));
-    let known = published(store)?;
-    if known.checked(&offered).context("raise the version in the catalog's files")?.is_none() {
-        return Ok(());
+/// The log cannot be read, or holds a version that is none.
+pub fn list(store: &Store) -> anyhow::Result<Vec<Listed>> {
+    let catalogs = published(store)?;
+    let current = catalogs.latest().map(|catalog| catalog.version.clone());
+    let listed = catalogs.versions().map(|(version, published_at, digest)| Listed {
+        version: version.clone(),
+        published_at,
+        digest: digest.to_owned(),
+        is_current: Some(version) == current.as_ref(),
+    });
+    let mut listed: Vec<Listed> = listed.collect();
+    listed.sort_by(|one, other| (one.published_at, &one.version).cmp(&(other.published_at, &other.version)));
+    Ok(listed)
+}
+
+/// The systems and task types of every published version: an order may pin any of them.
+///
+/// # Errors
+/// As [`published`].
+pub fn everything(store: &Store) -> anyhow::Result<(BTreeSet<String>, Vec<TaskType>)> {
+    let catalogs = published(store)?;
+    let (mut systems, mut task_types) = (BTreeSet::new(), Vec::new());
+    for (version, ..) in catalogs.versions() {
+        let Some(catalog) = catalogs.get(version) else { continue };
+        systems.extend(catalog.systems.keys().cloned());
+        task_types.extend(catalog.task_types.values().cloned());
     }
-    let body = store.codec.encode(topics::CATALOG, &offered)?;
+    Ok((systems, task_types))
+}
+
+/// What became of an offered version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
+pub enum Publication {
+    #[serde(rename_all = "camelCase")]
+    Published { version: CatalogVersion, digest: String, published_at: Timestamp },
+    /// The same content under the same version.
+    #[serde(rename_all = "camelCase")]
+    AlreadyThere { version: CatalogVersion, digest: String, published_at: Timestamp },
+    #[serde(rename_all = "camelCase")]
+    Refused { version: CatalogVersion, reason: String },
+}
+
+/// One at a time: who looks whether a version is there must be the one who appends it.
+static PUBLISHING: Mutex<()> = Mutex::new(());
+
+/// Publishes a version, unless it is there or may not be.
+///
+/// # Errors
+/// The log cannot be read or written.
+pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
+    // Nothing is left half done by whoever panicked with it.
+    let _one = PUBLISHING.lock().unwrap_or_else(PoisonError::into_inner);
+    let offered = CatalogPublished::of(catalog, Timestamp(store.clock.now_ms()));
+    let CatalogPublished { version, digest, published_at, .. } = offered.clone();
+    if let Some(system) = without_topic(store, catalog) {
+        let reason = format!(
+            "system \"{system}\" is new, and the running service has no command topic for it; \
+             stop the service, publish, and start it again"
+        );
+        return Ok(Publication::Refused { version, reason });
+    }
+    let known = published(store)?;
+    match known.checked(&offered) {
+        Ok(Some(_)) => append(store, &offered)?,
+        Ok(None) => {
+            let before = known.versions().find(|(known, ..)| **known == version);
+            let published_at = before.map_or(published_at, |(_, at, _)| at);
+            return Ok(Publication::AlreadyThere { version, digest, published_at });
+        }
+        Err(refused) => {
+            let reason = format!("{refused}; raise the version in the catalog's files");
+            return Ok(Publication::Refused { version, reason });
+        }
+    }
+    tracing::info!(%version, digest, "catalog published");
+    Ok(Publication::Published { version, digest, published_at })
+}
+
+/// The first system whose commands would have nowhere to go.
+fn without_topic<'c>(store: &Store, catalog: &'c Catalog) -> Option<&'c String> {
+    let topics = store.log.topics();
+    catalog.systems.keys().find(|system| topics.get(&topics::commands(system)).is_none())
+}
+
+fn append(store: &Store, offered: &CatalogPublished) -> anyhow::Result<()> {
+    let body = store.codec.encode(topics::CATALOG, offered)?;
     store.log.producer().send(&[Outgoing {
         topic: topics::CATALOG.into(),
         partition: Some(0),
-        key: Some(Bytes::from(catalog.version.0.clone())),
+        key: Some(Bytes::from(offered.version.0.clone())),
         value: Some(body.into()),
         headers: vec![(
             Arc::from(schemas::headers::CONTENT_TYPE),
@@ -74,6 +166,32 @@ pub fn publish(store: &Store, catalog: &Catalog) -> anyhow::Result<()> {
         )],
         timestamp_ms: offered.published_at.0,
     }])?;
-    tracing::info!(version = %catalog.version, digest = offered.digest, "catalog published");
     Ok(())
+}
+
+/// Publishes the version if it is not there yet. A version once published never changes.
+///
+/// # Errors
+/// The version is published with other content.
+pub fn publish(store: &Store, catalog: &Catalog) -> anyhow::Result<()> {
+    match offer(store, catalog)? {
+        Publication::Published { .. } | Publication::AlreadyThere { .. } => Ok(()),
+        Publication::Refused { reason, .. } => bail!(reason),
+    }
+}
+
+/// The same for a catalog that comes as canonical JSON from another process, which has checked it; it is checked again.
+///
+/// # Errors
+/// As [`offer`]; the text is no catalog.
+pub fn offer_document(store: &Store, document: &[u8]) -> anyhow::Result<Publication> {
+    let text = std::str::from_utf8(document).context("catalog is not UTF-8")?;
+    let catalog = Catalog::from_json(text).map_err(|findings| anyhow::anyhow!(lines(&findings)))?;
+    offer(store, &catalog)
+}
+
+/// Findings as lines for people.
+pub fn lines(findings: &[Finding]) -> String {
+    let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    lines.join("\n")
 }

@@ -8,7 +8,6 @@ use anyhow::Context;
 use bytes::Bytes;
 use connectors::downstream::{Downstream, Scenario};
 use domain::Timestamp;
-use domain::catalog::Catalog;
 use domain::command::{Command, Feedback};
 use runtime::log::Limits;
 use runtime::log::embedded::{Reader, Start};
@@ -16,7 +15,7 @@ use runtime::{Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
-use super::{Behaviour, Store};
+use super::{Behaviour, Store, catalog};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -28,6 +27,9 @@ pub const GROUP: &str = "simulated-downstream";
 const BACKOFF_MS_MIN: u64 = 100;
 const BACKOFF_MS_MAX: u64 = 10_000;
 
+/// Before any catalog.
+const CATALOGS_END_NONE: i64 = -1;
+
 pub struct Pump {
     downstream: Downstream,
     behaviour: Arc<Behaviour>,
@@ -35,6 +37,8 @@ pub struct Pump {
     version: u64,
     reader: Reader,
     store: Arc<Store>,
+    /// Where the topic of catalogs ended when it was last looked at.
+    catalogs_end: i64,
 }
 
 /// The scenario of a file; the default one for an empty path.
@@ -56,18 +60,18 @@ pub fn scenario(path: &Path) -> anyhow::Result<Scenario> {
 }
 
 impl Pump {
-    pub fn open(
-        data_dir: &Path,
-        behaviour: &Arc<Behaviour>,
-        store: &Arc<Store>,
-        catalog: &Catalog,
-    ) -> anyhow::Result<Pump> {
-        let (version, scenario) = behaviour.newer(None).context("simulated downstream has no scenario")?;
+    /// Whatever any published catalog says a completion reports, the simulated system reports; else later tasks would miss it.
+    pub fn open(data_dir: &Path, behaviour: &Arc<Behaviour>, store: &Arc<Store>) -> anyhow::Result<Pump> {
+        let (version, mut scenario) =
+            behaviour.newer(None).context("simulated downstream has no scenario")?;
+        let catalogs_end = catalogs_end(store)?;
+        let (systems, task_types) = catalog::everything(store)?;
+        scenario.cover(&task_types);
         let downstream = Downstream::open(&data_dir.join(LEDGER_DIR), scenario)?;
-        let topics: Vec<Arc<str>> =
-            catalog.systems.keys().map(|system| topics::commands(system).into()).collect();
+        let topics: Vec<Arc<str>> = systems.iter().map(|system| topics::commands(system).into()).collect();
         let reader = store.log.reader(&topics, &Start::Group(GROUP.into()))?;
-        Ok(Pump { downstream, behaviour: behaviour.clone(), version, reader, store: store.clone() })
+        let (behaviour, store) = (behaviour.clone(), store.clone());
+        Ok(Pump { downstream, behaviour, version, reader, store, catalogs_end })
     }
 
     /// Until `stop`. What may pass (a full disk) is tried again for ever: half a system helps nobody, and a stopped one neither.
@@ -79,8 +83,11 @@ impl Pump {
             if let Some((version, scenario)) = self.behaviour.newer(Some(self.version)) {
                 self.downstream.behave(scenario);
                 self.version = version;
+                // It reports what the settings' catalog wants; what the published ones want comes on top.
+                self.catalogs_end = CATALOGS_END_NONE;
             }
             let records = self.reader.poll(BATCH, self.wait())?;
+            self.take_up_catalogs()?;
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
             let mut backoff_ms = BACKOFF_MS_MIN;
             while let Err(error) = self.turn(&commands, !records.is_empty()) {
@@ -97,6 +104,17 @@ impl Pump {
                 }
                 backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
             }
+        }
+        Ok(())
+    }
+
+    /// A version that was published meanwhile may have tasks that no command was ever sent for.
+    fn take_up_catalogs(&mut self) -> anyhow::Result<()> {
+        let end = catalogs_end(&self.store)?;
+        if end != self.catalogs_end {
+            let (_, task_types) = catalog::everything(&self.store)?;
+            self.downstream.cover(&task_types);
+            self.catalogs_end = end;
         }
         Ok(())
     }
@@ -156,6 +174,10 @@ fn may_pass(error: &anyhow::Error) -> bool {
     let of_log = error.downcast_ref::<runtime::Error>().is_some_and(runtime::Error::is_passing);
     let of_ledger = error.downcast_ref::<connectors::downstream::ledger::Error>();
     of_log || of_ledger.is_some_and(connectors::downstream::ledger::Error::is_passing)
+}
+
+fn catalogs_end(store: &Store) -> anyhow::Result<i64> {
+    Ok(store.log.end_offsets(topics::CATALOG)?.iter().sum())
 }
 
 /// An answer as a record, as the contract for outsiders asks for it.

@@ -1,4 +1,5 @@
 //! The running system: log, workers, projection, downstream, control socket, on one data directory.
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,7 +88,8 @@ pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<
 }
 
 impl Store {
-    /// Opens the data directory for this process alone.
+    /// Opens the data directory for this process alone, with topics for the systems of `catalog` and of every version that is
+    /// published in it.
     ///
     /// # Errors
     /// In use by another process, written by a newer version, or not accessible.
@@ -96,13 +98,26 @@ impl Store {
         if data_dir.exists() && !data_dir.is_dir() {
             bail!("data directory \"{}\" is a file; name a directory", data_dir.display());
         }
-        let directory = data_dir.join(LOG_DIR);
+        let mut systems: BTreeSet<String> = catalog.systems.keys().cloned().collect();
+        let store = Store::with_systems(settings, &systems)?;
+        let (published, _) = catalog::everything(&store)?;
+        if published.is_subset(&systems) {
+            return Ok(store);
+        }
+        // Topics are known to a log from its opening on, and which there must be stands in the log.
+        drop(store);
+        systems.extend(published);
+        Store::with_systems(settings, &systems)
+    }
+
+    fn with_systems(settings: &Settings, systems: &BTreeSet<String>) -> anyhow::Result<Store> {
+        let directory = settings.node.data_dir.join(LOG_DIR);
         let durability = match settings.log.durability {
             Durability::Fsync => embedded::Durability::Fsync,
             Durability::Os => embedded::Durability::Os,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let topics = specs(settings.log.partitions, catalog.systems.keys().cloned());
+        let topics = specs(settings.log.partitions, systems.iter().cloned());
         Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
     }
 
@@ -211,7 +226,7 @@ impl Service {
         }
         service.start_projection(settings)?;
         if settings.downstream.simulated {
-            service.start_downstream(settings, &catalog)?;
+            service.start_downstream(settings)?;
         }
         Ok(service)
     }
@@ -245,9 +260,8 @@ impl Service {
         })
     }
 
-    fn start_downstream(&mut self, settings: &Settings, catalog: &Catalog) -> anyhow::Result<()> {
-        let data_dir = &settings.node.data_dir;
-        let pump = downstream::Pump::open(data_dir, &self.behaviour, &self.store, catalog)?;
+    fn start_downstream(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let pump = downstream::Pump::open(&settings.node.data_dir, &self.behaviour, &self.store)?;
         self.spawn("downstream".to_owned(), move |stop| pump.run(stop))
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use domain::catalog::TaskType;
 use domain::command::{Command, Feedback};
 use domain::{FeedbackId, Timestamp};
 
@@ -127,6 +128,11 @@ impl Downstream {
     /// How many answers are not confirmed yet.
     pub fn pending(&self) -> usize {
         self.waiting.len() + self.handed_out.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Takes up the task types of a catalog that was published meanwhile, as [`Scenario::cover`] does.
+    pub fn cover<'a>(&mut self, task_types: impl IntoIterator<Item = &'a TaskType>) {
+        self.scenario.cover(task_types);
     }
 
     pub fn ledger(&self) -> &Ledger {

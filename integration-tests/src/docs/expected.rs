@@ -48,7 +48,10 @@ pub fn compare(expected: &[String], printed: &str) -> Result<(), Mismatch> {
 
 /// Whether one line is what a line of the page says.
 pub fn line_matches(pattern: &str, line: &str) -> bool {
-    let (pattern, mut rest) = (pattern.trim_end(), line.trim_end());
+    let (pattern, line) = (pattern.trim_end(), line.trim_end());
+    // What ends in `word [..]` is also the word alone: the blank before nothing was cut off.
+    let padded = if pattern.ends_with(ANY_TEXT) { format!("{line} ") } else { line.to_owned() };
+    let mut rest = padded.as_str();
     let mut pieces = pattern.split(ANY_TEXT);
     // There is always a first piece, if an empty one.
     let first = pieces.next().unwrap_or_default();
@@ -120,6 +123,8 @@ mod tests {
         check("order [..]: completed", "order TMF/1: completed", None);
         check("order [..]: completed", "order TMF/1: failed", Some((0, Some("order TMF/1: failed"))));
         check("[..]", "anything", None);
+        check("order [..]", "order", None);
+        check("order [..] done", "order done", Some((0, Some("order done"))));
         check("[..]ready[..]", "INFO ready at 1", None);
         check("a[..]b[..]c", "a1b2c", None);
         check("a[..]a", "a", Some((0, Some("a"))));

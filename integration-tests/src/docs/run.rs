@@ -260,7 +260,8 @@ fn compare(command: &Command, expected: &[String], printed: &str) -> anyhow::Res
         Some(line) => format!("expected  {line}"),
         None => "expected  the end".to_owned(),
     };
-    let got = mismatch.got.map_or("got       the end".to_owned(), |line| format!("got       {line}"));
+    let got =
+        mismatch.got.map_or("got       the end".to_owned(), |line| format!("got       {}", line.trim_end()));
     // The command stands in one line or several, and its output below.
     let line = command.line + command.text.lines().count() + mismatch.index;
     bail!("`{}`, line {line}:\n{wanted}\n{got}\nall that was printed:\n{}", command.text, shown(printed))
