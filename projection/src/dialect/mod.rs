@@ -49,7 +49,7 @@ impl Place {
     pub fn parse(url: &str) -> Result<Place, Error> {
         let refused = |source| Error::Address { url: shown_url(url), source };
         if is_postgres(url) {
-            let options = PgConnectOptions::from_str(url).map_err(|source| refused(Some(source)))?;
+            let options = postgres::parse(url).map_err(|source| refused(Some(source)))?;
             return Ok(Place::Postgres(Box::new(options), SCHEMA));
         }
         if !url.starts_with("sqlite:") {
@@ -107,7 +107,7 @@ fn is_postgres(url: &str) -> bool {
 /// An address as it may be shown, be it one or not: nothing between the user's name and the last `@`, and no parameters.
 pub fn shown_url(url: &str) -> String {
     if is_postgres(url)
-        && let Ok(options) = PgConnectOptions::from_str(url)
+        && let Ok(options) = postgres::parse(url)
     {
         return Place::Postgres(Box::new(options), SCHEMA).to_string();
     }

@@ -1,4 +1,5 @@
 //! PostgreSQL: one schema of a database that is there.
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgPoolOptions};
@@ -14,6 +15,37 @@ pub(super) const SCHEMA_REBUILDING: &str = "orderstream_rebuilding";
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// How long a swap waits for those who read the old tables.
 const SWAP_LOCK_WAIT: &str = "10s";
+
+/// duplicate_schema, and unique_violation of the catalog, which two at once can meet.
+const TAKEN_CODES: [&str; 2] = ["42P06", "23505"];
+
+/// The parameters of an address that are known. The driver logs others with their values, and one of them may be a password with a
+/// slip in its name.
+const PARAMETERS: &[&str] = &[
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+];
+
+/// # Errors
+/// It is no address, or has a parameter that is not known; neither is shown.
+pub(super) fn parse(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let names = parameters.split('&').map(|parameter| parameter.split('=').next().unwrap_or_default());
+    if names.filter(|name| !name.is_empty()).any(|name| !PARAMETERS.contains(&name)) {
+        let message = format!("it has a parameter that is not known; there are {}", PARAMETERS.join(", "));
+        return Err(sqlx::Error::Configuration(message.into()));
+    }
+    PgConnectOptions::from_str(url)
+}
 
 pub(super) async fn open(
     options: &PgConnectOptions,
@@ -32,7 +64,12 @@ pub(super) async fn open(
         if purpose == Purpose::Read {
             return Err(sqlx::Error::RowNotFound);
         }
-        connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await?;
+        match connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await {
+            // Somebody else opens it at the same time, and was first.
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| TAKEN_CODES.contains(&&*code)) => {}
+            created => drop(created?),
+        }
     }
     connection.close().await?;
     let options =

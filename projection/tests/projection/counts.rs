@@ -5,13 +5,14 @@ use projection::rows::EVENT_TABLES;
 use projection::{End, schema_version};
 use serde_json::json;
 
+use crate::beside::{self, BILLING, NOTIFICATIONS};
 use crate::on_both;
-use crate::story::{self, BILLING, EVENTS, NOTIFICATIONS, order_records};
+use crate::story::{self, EVENTS, order_records};
 
 #[tokio::test]
 async fn billing_notifications_and_health_are_kept_and_found() {
     on_both(async |place| {
-        let projection = place.projected(story::beside()).await;
+        let projection = place.projected(beside::beside()).await;
         let all = projection.billing_intents(BillingFilter::default()).await.unwrap();
         let shown = serde_json::to_value(&all).unwrap();
         assert_eq!(shown.pointer("/rows/0/id"), Some(&json!("0-0")));
@@ -65,7 +66,7 @@ async fn a_catalog_version_shows_how_many_orders_still_need_it() {
 #[tokio::test]
 async fn lag_is_what_lies_between_a_position_and_an_end() {
     on_both(async |place| {
-        let projection = place.projected(story::beside()).await;
+        let projection = place.projected(beside::beside()).await;
         let end = |topic: &str, partition, end_offset| End { topic: topic.to_owned(), partition, end_offset };
         let ends = [end(NOTIFICATIONS, 0, 12), end(BILLING, 0, 1), end(EVENTS, 3, 7)];
         let lag = projection.lag(&ends).await.unwrap();
@@ -85,7 +86,7 @@ async fn lag_is_what_lies_between_a_position_and_an_end() {
 #[tokio::test]
 async fn the_status_tells_version_rows_and_bytes() {
     on_both(async |place| {
-        let records = [order_records(0, story::whole(&story::key("7"))), story::beside()].concat();
+        let records = [order_records(0, story::whole(&story::key("7"))), beside::beside()].concat();
         let projection = place.projected(records).await;
         let status = projection.status().await.unwrap();
         assert_eq!(status.schema_version, schema_version());

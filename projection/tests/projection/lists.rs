@@ -1,5 +1,5 @@
 //! Lists: filters, sorting and pages.
-use domain::order::OrderState;
+use domain::order::{OrderState, OrderTrigger};
 use domain::{OrderKey, Timestamp};
 use projection::Projection;
 use projection::query::{CaseFilter, OrderFilter, OrderSort};
@@ -110,6 +110,66 @@ async fn a_cursor_of_another_list_is_refused() {
             error,
             "\"detected_at:1:x\" is no cursor of this list; take the one that came with the page before"
         );
+    })
+    .await;
+}
+
+/// The names on all pages, one after the other; before each page but the first, something is written, from an offset on.
+async fn pages_under_writes(
+    projection: &Projection,
+    sort: OrderSort,
+    descending: bool,
+    offset: &mut i64,
+) -> Vec<String> {
+    let mut filter = OrderFilter { sort, descending, limit: 7, ..OrderFilter::default() };
+    let mut shown = Vec::new();
+    loop {
+        let page = projection.orders(filter.clone()).await.unwrap();
+        shown.extend(page.rows.into_iter().map(|row| row.key.0.rsplit('/').next().unwrap().to_owned()));
+        let Some(next) = page.next else { return shown };
+        filter.after = Some(next);
+        // Others come, before and behind the place of the cursor; and some that are there move, those on it among them.
+        let last = shown.last().unwrap().clone();
+        let mut events = vec![
+            story::captured(&story::key(&format!("early {offset}")), 1, 1),
+            story::captured(&story::key(&format!("late {offset}")), 5_000, 1),
+        ];
+        for name in ["00", last.as_str(), "39"] {
+            let (from, to) = (OrderState::Captured, OrderState::InProgress);
+            events.push(story::order_moved(
+                &story::key(name),
+                6_000 + *offset,
+                from,
+                to,
+                OrderTrigger::Started,
+            ));
+        }
+        projection.apply(order_records(*offset, events)).await.unwrap();
+        *offset += 10;
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_all_the_time_is_on_one_page_whatever_is_written_between_the_pages() {
+    on_both(async |place| {
+        let names: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
+        let captured = names.iter().zip(100..).map(|(name, at)| story::captured(&story::key(name), at, 1));
+        place.projected(order_records(0, captured.collect())).await.close().await;
+        let projection = place.open().await;
+        let mut offset = 10_000;
+        let sorts =
+            [(OrderSort::CapturedAt, false), (OrderSort::CapturedAt, true), (OrderSort::Priority, false)];
+        for (sort, descending) in sorts {
+            let shown = pages_under_writes(&projection, sort, descending, &mut offset).await;
+            for name in &names {
+                let times = shown.iter().filter(|shown| *shown == name).count();
+                assert_eq!(times, 1, "{name}, by {sort:?}, descending {descending}");
+            }
+        }
+        assert!(offset > 10_100, "something was written between the pages");
+        // What moves goes to the end of the list by its last move: shown again there, and never missed.
+        let shown = pages_under_writes(&projection, OrderSort::UpdatedAt, false, &mut offset).await;
+        assert!(names.iter().all(|name| shown.contains(name)));
     })
     .await;
 }

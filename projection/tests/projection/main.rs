@@ -1,5 +1,6 @@
 //! The projection on real databases: every test runs on an SQLite file and on a PostgreSQL server.
 mod atomic;
+mod beside;
 mod connection;
 mod counts;
 mod follow;

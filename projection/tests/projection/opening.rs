@@ -160,6 +160,7 @@ async fn an_address_that_is_none_is_refused_and_no_error_shows_a_password() {
         "postgres://u:very/secret@h/d",
         "postgres://u:verysecret@h:notaport/d",
         "postgres://u:verysecret@h/d?sslmode=none",
+        "postgres://u@h/d?pasword=verysecret",
         "mysql://u:verysecret@h/d",
         "postgres//u:verysecret@h",
         "verysecret@h",

@@ -2,12 +2,12 @@
 use projection::{Projection, Rebuild};
 
 use crate::story::{self, order_records};
-use crate::{all_rows, on_both};
+use crate::{all_rows, beside, on_both};
 
 fn log() -> Vec<projection::Applied> {
     [
         order_records(0, [story::whole(&story::key("1")), story::until_planned(&story::key("2"))].concat()),
-        story::beside(),
+        beside::beside(),
     ]
     .concat()
 }

@@ -6,7 +6,8 @@ use projection::Projected;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::story::{self, EVENTS, PRODUCTS, order_records, records};
+use crate::beside::{self, PRODUCTS};
+use crate::story::{self, EVENTS, order_records, records};
 use crate::{Place, on_both, seen};
 
 /// The members of an order's view, by JSON pointer.
@@ -202,10 +203,10 @@ async fn a_product_is_shown_with_what_happened_to_it() {
     on_both(async |place| {
         use domain::inventory::ProductState;
         let events = [
-            story::product(ProductState::Created, 1),
+            beside::product(ProductState::Created, 1),
             Projected::Skip,
-            story::product(ProductState::Active, 2),
-            story::report_refused(),
+            beside::product(ProductState::Active, 2),
+            beside::report_refused(),
         ];
         let projection = place.projected(records(PRODUCTS, 5, events)).await;
         let view = serde_json::to_value(projection.product(&"P-1".into()).await.unwrap()).unwrap();
@@ -258,7 +259,7 @@ proptest! {
     fn any_batches_make_the_same_rows_in_either_database(lengths in prop::collection::vec(1_usize..20, 1..40)) {
         let stories: Vec<_> = ["1", "2", "3"].iter().map(|name| story::whole(&story::key(name))).collect();
         let interleaved = (0..stories[0].len()).flat_map(|at| stories.iter().map(move |events| events[at].clone()));
-        let records = [order_records(0, interleaved.collect()), story::beside()].concat();
+        let records = [order_records(0, interleaved.collect()), beside::beside()].concat();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let seen = runtime.block_on(async {
             let mut batches = Vec::new();
