@@ -3,6 +3,8 @@
 set -euo pipefail
 
 packages=(build-essential clang libclang-dev pkg-config ca-certificates curl shellcheck)
+# For the consumer in Java (docs/consumers.md), which a test compiles and runs.
+packages+=(openjdk-17-jdk-headless maven)
 rust_min=1.95
 
 say() { printf '%s\n' "$*" >&2; }

@@ -13,6 +13,7 @@ pub mod service;
 pub mod settings;
 mod submit;
 mod topics;
+mod topics_export;
 
 /// Order management for telecom operators, as a stream.
 #[derive(Parser)]

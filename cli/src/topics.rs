@@ -8,6 +8,7 @@ use runtime::log::Limits;
 use crate::order::table;
 use crate::service::{Store, catalog};
 use crate::settings::Settings;
+use crate::topics_export;
 
 /// As many records as are read at once.
 const READ: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
@@ -23,6 +24,8 @@ pub enum Command {
         #[arg(long, default_value_t = 10, value_name = "N")]
         limit: i64,
     },
+    /// All records of a topic as they lie there, byte for byte, with the schemas to read them: for consumers to try themselves on.
+    Export(topics_export::Arguments),
 }
 
 pub fn topics(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode> {
@@ -30,6 +33,7 @@ pub fn topics(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode
     match command {
         Command::List => list(&store),
         Command::Tail { topic, limit } => tail(&store, topic, *limit),
+        Command::Export(arguments) => topics_export::export(&store, arguments),
     }
 }
 
