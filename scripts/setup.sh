@@ -4,6 +4,8 @@ set -euo pipefail
 
 packages=(build-essential clang libclang-dev pkg-config ca-certificates curl shellcheck
     postgresql python3 python3-venv)
+# For the consumer in Java (docs/consumers.md), which a test compiles and runs.
+packages+=(openjdk-17-jdk-headless maven)
 rust_min=1.95
 
 say() { printf '%s\n' "$*" >&2; }

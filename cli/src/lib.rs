@@ -22,6 +22,7 @@ mod submit;
 mod text;
 mod times;
 mod topics;
+mod topics_export;
 pub mod verify;
 
 /// Order management for telecom operators, as a stream.

@@ -7,7 +7,9 @@ use crate::control::{ReadTopic, Request};
 use crate::operations::topics::{PAGE_RECORDS_MAX, RecordPage, RecordView, TopicLine, TopicView};
 use crate::operations::{Target, block_on};
 use crate::order::table;
+use crate::service::{Store, catalog};
 use crate::settings::Settings;
+use crate::topics_export;
 
 /// How many of the newest records are shown where no beginning is named.
 const NEWEST_DEFAULT: usize = 10;
@@ -32,6 +34,8 @@ pub enum Command {
     },
     /// The records of a topic, decoded, with their headers.
     Tail(Tail),
+    /// All records of a topic as they lie there, byte for byte, with the schemas to read them: for consumers to try themselves on.
+    Export(topics_export::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -76,12 +80,17 @@ fn from(text: &str) -> Result<From, String> {
 }
 
 pub fn topics(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Export(arguments) = command {
+        let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
+        return topics_export::export(&store, &arguments);
+    }
     block_on(async {
         let mut target = Target::find(settings).await?;
         match command {
             Command::List { json } => list(&mut target, json).await,
             Command::Describe { topic, json } => describe(&mut target, topic, json).await,
             Command::Tail(arguments) => tail(&mut target, &arguments).await,
+            Command::Export(_) => unreachable!("done above"),
         }
     })
 }
