@@ -11,6 +11,8 @@ use domain::order::{ItemState, OrderState};
 use domain::plan::{ServiceOrderState, TaskState};
 use domain::states::{Machine, diagram};
 
+mod standards;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder to write to.
@@ -21,6 +23,9 @@ pub struct Arguments {
 pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.write.join("states.md");
     std::fs::write(&path, states()).with_context(|| format!("could not write \"{}\"", path.display()))?;
+    let path = arguments.write.join("standards-fields.md");
+    std::fs::write(&path, standards::page())
+        .with_context(|| format!("could not write \"{}\"", path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

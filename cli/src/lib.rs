@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 pub mod control;
 pub mod demo;
 mod docs;
-mod order;
+pub mod order;
 mod run;
 pub mod service;
 pub mod settings;

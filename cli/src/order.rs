@@ -8,8 +8,11 @@ use domain::OrderKey;
 use domain::order::OrderState;
 use projection::query::{OrderFilter, OrderView};
 use projection::{Projection, rows::JsonText};
+use schemas::tmf::json::Node;
 
 use crate::settings::Settings;
+
+pub mod format;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -20,6 +23,8 @@ pub enum Command {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        standard: Standard,
     },
     /// Many orders, the newest first.
     List {
@@ -32,7 +37,20 @@ pub enum Command {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        standard: Standard,
     },
+}
+
+/// As TM Forum writes it.
+#[derive(clap::Args)]
+pub struct Standard {
+    /// As a document of TM Forum's.
+    #[arg(long, value_enum, conflicts_with = "json")]
+    format: Option<format::Format>,
+    /// Its version; else the one that the order came in, and 5 for many.
+    #[arg(long, value_enum, requires = "format", value_name = "VERSION")]
+    tmf_version: Option<format::Version>,
 }
 
 /// The domain's own word for a state, as `inProgress`.
@@ -59,8 +77,14 @@ pub fn order(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode>
     runtime.block_on(async {
         let projection = open(settings).await?;
         match command {
-            Command::Show { key, json } => show(&projection, key, *json).await,
-            Command::List { state, limit, json } => list(&projection, state, *limit, *json).await,
+            Command::Show { key, standard: Standard { format: Some(format), tmf_version }, .. } => {
+                show_as(&projection, key, *format, *tmf_version).await
+            }
+            Command::Show { key, json, .. } => show(&projection, key, *json).await,
+            Command::List {
+                state, limit, standard: Standard { format: Some(format), tmf_version }, ..
+            } => list_as(&projection, state, *limit, *format, *tmf_version).await,
+            Command::List { state, limit, json, .. } => list(&projection, state, *limit, *json).await,
         }
     })
 }
@@ -85,6 +109,38 @@ async fn show(projection: &Projection, key: &str, json: bool) -> anyhow::Result<
     } else {
         print_order(&view);
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show_as(
+    projection: &Projection,
+    key: &str,
+    format: format::Format,
+    version: Option<format::Version>,
+) -> anyhow::Result<ExitCode> {
+    let Some(answer) = format::read(projection, &OrderKey::from(key)).await? else {
+        bail!("there is no order \"{key}\"; `orderstream order list` shows the keys");
+    };
+    println!("{}", format::render(&answer, format, version)?.to_json_pretty());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One list of all documents, of one version.
+async fn list_as(
+    projection: &Projection,
+    states: &[OrderState],
+    limit: usize,
+    format: format::Format,
+    version: Option<format::Version>,
+) -> anyhow::Result<ExitCode> {
+    let filter = OrderFilter { states: states.to_vec(), limit, descending: true, ..OrderFilter::default() };
+    let mut documents = Vec::new();
+    for row in projection.orders(filter).await?.rows {
+        // An order that left between the list and now is not there any more.
+        let Some(answer) = format::read(projection, &row.key).await? else { continue };
+        documents.extend(format::documents(&answer, format, version)?);
+    }
+    println!("{}", Node::List(documents).to_json_pretty());
     Ok(ExitCode::SUCCESS)
 }
 

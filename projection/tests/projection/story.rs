@@ -54,6 +54,7 @@ pub fn order(key: &OrderKey, submission: u32) -> Order {
         prices: Vec::new(),
         billing_account: None,
         pointer: format!("/productOrderItem/{id}"),
+        carried: None,
     };
     Order {
         key: key.clone(),
@@ -74,6 +75,7 @@ pub fn order(key: &OrderKey, submission: u32) -> Order {
         notes: Vec::new(),
         items: vec![item("1", "fibre"), item("2", "mail")],
         follows: Vec::new(),
+        carried: None,
     }
 }
 
