@@ -16,6 +16,7 @@ mod command_line;
 mod errors;
 mod events;
 mod schema;
+mod standards;
 
 #[derive(clap::Args)]
 #[group(required = true, multiple = true)]
@@ -44,12 +45,13 @@ pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 type Page = fn() -> anyhow::Result<String>;
 
 /// Every page that is generated whole.
-fn pages() -> [(&'static str, Page); 5] {
+fn pages() -> [(&'static str, Page); 6] {
     [
         ("states.md", || Ok(states())),
         (command_line::PAGE, || Ok(command_line::page())),
         ("events.md", events::page),
         ("errors.md", || Ok(errors::page())),
+        ("standards-fields.md", || Ok(standards::page())),
         ("asyncapi.yaml", asyncapi::document),
     ]
 }

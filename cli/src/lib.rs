@@ -12,7 +12,7 @@ mod docs;
 mod downstream;
 pub mod exit;
 pub mod operations;
-mod order;
+pub mod order;
 mod projection;
 mod run;
 pub mod service;

@@ -40,6 +40,7 @@ pub(crate) fn order() -> Order {
         notes: Vec::new(),
         items: vec![item("1", "fiber")],
         follows: Vec::new(),
+        carried: None,
     }
 }
 
@@ -63,6 +64,7 @@ pub(crate) fn item(id: &str, offering: &str) -> OrderItem {
         prices: Vec::new(),
         billing_account: None,
         pointer,
+        carried: None,
     }
 }
 

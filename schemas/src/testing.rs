@@ -104,7 +104,7 @@ fn value(schema: &Schema, names: &mut Vec<(String, Schema)>, field: &str, round:
         Schema::String => match field {
             "currency" => json!("EUR"),
             "amount" | "percentage" => json!("12.50"),
-            "value" => json!("\"text\""),
+            "value" | "carried" => json!("\"text\""),
             _ => json!("00000000-0000-0000-0000-00000000002a"),
         },
         Schema::TimestampMillis => json!(1_700_000_000_123_i64),

@@ -61,6 +61,8 @@ pub struct Arguments {
     /// As JSON, for programs: the rows, and the cursor of the next page as `next`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    standard: super::standard::Standard,
 }
 
 /// The domain's own word for a state, as `inProgress`.
@@ -107,6 +109,9 @@ pub async fn list(projection: &Projection, arguments: &Arguments) -> anyhow::Res
         limit: arguments.limit,
         ..OrderFilter::default()
     };
+    if let Some(format) = arguments.standard.format {
+        return super::standard::list(projection, filter, format, arguments.standard.tmf_version).await;
+    }
     let page = match projection.orders(filter).await {
         Err(error @ projection::Error::Cursor { .. }) => {
             eprintln!(

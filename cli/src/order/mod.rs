@@ -10,10 +10,12 @@ use projection::rows::JsonText;
 use crate::exit;
 use crate::settings::Settings;
 
+pub mod format;
 mod history;
 mod list;
 mod plan;
 mod show;
+mod standard;
 mod watch;
 
 pub use show::reasons;
@@ -28,6 +30,8 @@ pub enum Command {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        standard: standard::Standard,
     },
     /// Many orders, the newest first; page by page.
     List(list::Arguments),
@@ -53,7 +57,10 @@ pub fn order(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode>
     runtime.block_on(async {
         let projection = open(settings).await?;
         match command {
-            Command::Show { key, json } => show::show(&projection, key, *json).await,
+            Command::Show { key, json, standard } => match standard.format {
+                Some(format) => standard::show(&projection, key, format, standard.tmf_version).await,
+                None => show::show(&projection, key, *json).await,
+            },
             Command::List(arguments) => list::list(&projection, arguments).await,
             Command::Watch(arguments) => watch::watch(settings, &projection, arguments).await,
             Command::History(arguments) => history::history(&projection, arguments).await,

@@ -41,6 +41,8 @@ pub struct Order {
     pub items: Vec<OrderItem>,
     /// The orders that must be completed before this one starts (seed 003, "follow-on orders").
     pub follows: Vec<OrderKey>,
+    /// What the request says beyond what is read, as an object: carried along, and written back in the contract that it came in.
+    pub carried: Option<Json>,
 }
 
 impl Order {
@@ -112,6 +114,9 @@ pub struct Dates {
     pub fulfilment_completion: Option<Timestamp>,
     pub customer_committed: Option<Timestamp>,
     pub expected_completion: Option<Timestamp>,
+    /// Where the requester said the two that are held against each other.
+    pub requested_start_pointer: Option<String>,
+    pub requested_completion_pointer: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +175,8 @@ pub struct OrderItem {
     pub prices: Vec<AgreedPrice>,
     pub billing_account: Option<String>,
     pub pointer: String,
+    /// As [`Order::carried`], of the item and of its product.
+    pub carried: Option<Json>,
 }
 
 impl OrderItem {

@@ -78,20 +78,22 @@ fn lengths(order: &Order, reasons: &mut Vec<Reason>) {
     }
 }
 
-/// Where the two requested dates contradict each other, which of them is wrong is not known, and no more is said of them.
+/// Where the two requested dates contradict each other, which of them is wrong is not known, and no more is said of them; the place is
+/// the completion's, and the message has both.
 fn dates(order: &Order, at: Timestamp, reasons: &mut Vec<Reason>) {
     let Some(completion) = order.dates.requested_completion else { return };
+    let pointer = order.dates.requested_completion_pointer.as_deref().unwrap_or("");
     match order.dates.requested_start {
         Some(start) if completion < start => {
             let message =
                 format!("the requested completion {completion} is before the requested start {start}");
-            reasons.push(Reason::new(ReasonCode::CompletionBeforeStart, "", message));
+            reasons.push(Reason::new(ReasonCode::CompletionBeforeStart, pointer, message));
         }
         Some(_) | None => {
             if at.since_ms(completion) > COMPLETION_PAST_MS_MAX {
                 let message =
                     format!("the requested completion {completion} is past; the order came at {at}");
-                reasons.push(Reason::new(ReasonCode::DateInPast, "", message));
+                reasons.push(Reason::new(ReasonCode::DateInPast, pointer, message));
             }
         }
     }

@@ -183,9 +183,13 @@ impl JsonText {
     }
 }
 
+/// As it stands, so that 1.10 is shown as 1.10 and no digit of a long number is lost; null where the column was tampered with.
 impl Serialize for JsonText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
+        match serde_json::value::RawValue::from_string(self.0.clone()) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => serializer.serialize_none(),
+        }
     }
 }
 

@@ -51,6 +51,7 @@ pub fn order(key: &OrderKey, submission: u32) -> Order {
         prices: Vec::new(),
         billing_account: None,
         pointer: format!("/productOrderItem/{id}"),
+        carried: None,
     };
     Order {
         key: key.clone(),
@@ -71,6 +72,7 @@ pub fn order(key: &OrderKey, submission: u32) -> Order {
         notes: Vec::new(),
         items: vec![item("1", "fibre"), item("2", "mail")],
         follows: Vec::new(),
+        carried: None,
     }
 }
 

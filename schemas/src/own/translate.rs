@@ -71,6 +71,7 @@ pub fn translate(request: &OrderRequest, bytes: &[u8]) -> Result<Translated, Unr
         notes: cut(&request.notes, ORDER_NOTES_MAX, "/notes", found).to_vec(),
         items: translated,
         follows: follows(request, found),
+        carried: None,
     };
     let findings = findings.finish();
     Ok(Translated { request_id, key, order, findings, contract: Contract::OrderstreamV1 })
@@ -81,6 +82,8 @@ fn dates(request: &OrderRequest) -> Dates {
         requested: request.requested,
         requested_start: request.requested_start,
         requested_completion: request.requested_completion,
+        requested_start_pointer: request.requested_start.map(|_| "/requestedStart".to_owned()),
+        requested_completion_pointer: request.requested_completion.map(|_| "/requestedCompletion".to_owned()),
         effective: request.effective,
         billing_effective: request.billing_effective,
         service_effective: request.service_effective,
@@ -150,6 +153,7 @@ fn item(requested: &RequestedItem, pointer: &str, findings: &mut Findings) -> Or
         prices: prices(&requested.prices, pointer, found),
         billing_account: option(&requested.billing_account, &at("billingAccount"), found),
         pointer: pointer.to_owned(),
+        carried: None,
     }
 }
 

@@ -10,7 +10,7 @@ use domain::{ItemId, Json, ProductId, ReasonCode};
 
 use super::json::Node;
 use super::place::{Findings, Place};
-use super::{order, price};
+use super::{carried, order, price};
 
 /// The most characteristics, relationships, prices and alterations of one order, together. Each carries the place that it came from, which
 /// in nested items is longer than the thing itself: without this bound a request of the largest size would not fit into a record.
@@ -104,6 +104,7 @@ fn translate(place: &Place<'_>, parent: Option<&ItemId>, findings: &mut Findings
         prices: price::translate_all(place, findings),
         billing_account: order::billing_account(place, findings),
         pointer: place.pointer.clone(),
+        carried: carried::of_item(place, inner),
     }
 }
 

@@ -4,6 +4,8 @@
 //! a switch that changed the one would change it for the whole build. A property test holds the two against each other.
 use std::fmt::Write as _;
 
+mod pretty;
+
 /// The deepest nesting of lists and objects in a document; below what a thread's stack takes, and what `serde_json` reads again.
 pub const DOCUMENT_DEPTH_MAX: usize = 64;
 /// The longest number, in digits and signs.

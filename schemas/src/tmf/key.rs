@@ -13,7 +13,7 @@ const REQUESTER_UNKNOWN: &str = "unknown";
 /// The type of a reference that comes without one: v4's `externalId` is plain text.
 const REFERENCE_TYPE: &str = "externalId";
 /// The type of the requester's own id of the order.
-const ID_TYPE: &str = "id";
+pub(super) const ID_TYPE: &str = "id";
 
 /// The most external identifiers of one order.
 const REFERENCES_MAX: usize = 20;
@@ -72,6 +72,15 @@ pub(crate) fn made(
     Err(Reason::new(ReasonCode::OrderKeyInvalid, pointer, message))
 }
 
+/// What a key is made of: requester, type and reference. A key that is made otherwise is a reference as a whole.
+pub(super) fn parts(key: &OrderKey) -> (String, String, String) {
+    let plain = |part: &str| part.replace("%2F", "/").replace("%25", "%");
+    match key.as_str().split('/').collect::<Vec<_>>()[..] {
+        [requester, reference_type, reference] => (plain(requester), plain(reference_type), plain(reference)),
+        _ => (REQUESTER_UNKNOWN.to_owned(), REFERENCE_TYPE.to_owned(), key.as_str().to_owned()),
+    }
+}
+
 type Reference = (Option<String>, Option<String>, String);
 
 fn reference(document: &Place<'_>, findings: &mut Findings) -> Option<Reference> {
@@ -88,4 +97,27 @@ fn reference(document: &Place<'_>, findings: &mut Findings) -> Option<Reference>
         found = found.or(Some((owner, reference_type, id)));
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_taken_apart_into_what_it_was_made_of(parts in prop::array::uniform3("[a%2F/5 ]{0,6}")) {
+            let [requester, reference_type, reference] = &parts;
+            let key = OrderKey::from_reference(requester, reference_type, reference);
+            let (one, two, three) = super::parts(&key);
+            prop_assert_eq!([one, two, three], parts);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_made_otherwise_is_one_reference() {
+        let whole = (REQUESTER_UNKNOWN.to_owned(), REFERENCE_TYPE.to_owned(), "a/b".to_owned());
+        assert_eq!(parts(&OrderKey::from("a/b")), whole);
+    }
 }

@@ -1,4 +1,5 @@
 //! The anti-corruption layer, inwards: TMF622 documents (v4.0.0 and v5.0.0) become orders, and nothing behind this knows a TMF field name.
+//! The way back, orders as documents, is [`out`].
 //!
 //! It translates as much as it can and says all that is wrong at once, each with its JSON pointer (RFC 6901) into the document as it came;
 //! validation adds its own reasons, by the pointers kept in the order. It decides nothing about the order.
@@ -11,16 +12,20 @@
 //! `contractEffectiveDate`; in a product `productVersion` (the version that a change was prepared against); `productOrderRelationship`
 //! beside v5's own `orderRelationship`, for v4.
 //!
-//! **Not taken**, and left in the kept request: payments, quotes, agreements, qualifications, terms, totals, products' own relations.
+//! **Not read, but carried** along and written back in the contract that it came in: whatever else an order, an item or a product has,
+//! such as payments, quotes, agreements, qualifications, terms, totals, places, products' own relations and members that no standard
+//! knows; see [`carried`]. Below that (a tax rate, an address of a reference) it is left in the kept request.
 use domain::limits::{REQUEST_BYTES_MAX, TEXT_BYTES_MAX};
 use domain::order::Order;
 use domain::{OrderKey, Reason, ReasonCode, RequestId};
 
+mod carried;
 mod contract;
 mod item;
 pub mod json;
 mod key;
 mod order;
+pub mod out;
 mod place;
 mod price;
 pub mod split;

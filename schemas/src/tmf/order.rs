@@ -5,12 +5,14 @@ use domain::{CatalogVersion, OrderKey, ReasonCode, RequestId};
 
 use super::json::Node;
 use super::place::{Findings, Place};
-use super::{Contract, Translated, item, key};
+use super::{Contract, Translated, carried, item, key};
 
 /// The words of an order relation that say "that one first". Other relations (`correlates`, ...) order nothing.
 const FOLLOWS: [&str; 4] = ["dependsOn", "reliesOn", "requires", "follows"];
 /// The role of a party that was given without one; TMF622 v4 leaves it open.
-const ROLE_UNSPECIFIED: &str = "unspecified";
+pub(super) const PARTY_ROLE_UNSPECIFIED: &str = "unspecified";
+/// The kind of a party that was given without one, as v4 wants it written: the name that all kinds share. It is read as none.
+pub(super) const PARTY_KIND_UNSPECIFIED: &str = "Party";
 
 pub(super) fn translate(
     document: &Place<'_>,
@@ -55,6 +57,7 @@ pub(super) fn translate(
         notes: notes(document, found),
         items,
         follows: follows(document, found),
+        carried: carried::of_order(document),
     };
     Translated { request_id: None, key: named.key, order, findings: findings.finish(), contract }
 }
@@ -94,9 +97,14 @@ fn channel(document: &Place<'_>, findings: &mut Findings) -> Option<String> {
 }
 
 fn dates(document: &Place<'_>, findings: &mut Findings) -> Dates {
+    let said_at = |name: &str| document.member(name).map(|place| place.pointer);
+    let (start_pointer, completion_pointer) =
+        (said_at("requestedStartDate"), said_at("requestedCompletionDate"));
     let mut date = |name: &str| document.date(name, findings);
     let (in_v4, in_v5) = (date("orderDate"), date("creationDate"));
     Dates {
+        requested_start_pointer: start_pointer,
+        requested_completion_pointer: completion_pointer,
         requested: in_v5.or(in_v4),
         requested_start: date("requestedStartDate"),
         requested_completion: date("requestedCompletionDate"),
@@ -113,13 +121,13 @@ fn dates(document: &Place<'_>, findings: &mut Findings) -> Dates {
 fn parties(document: &Place<'_>, findings: &mut Findings) -> Vec<Party> {
     let mut parties = Vec::new();
     for place in document.objects("relatedParty", ORDER_NOTES_MAX, findings) {
-        let role = place.text("role", findings).unwrap_or_else(|| ROLE_UNSPECIFIED.to_owned());
+        let role = place.text("role", findings).unwrap_or_else(|| PARTY_ROLE_UNSPECIFIED.to_owned());
         let inner = place.object("partyOrPartyRole", findings).unwrap_or(place);
         parties.push(Party {
             role,
             id: inner.required("id", findings).unwrap_or_default(),
             name: inner.text("name", findings),
-            kind: inner.text("@referredType", findings),
+            kind: inner.text("@referredType", findings).filter(|kind| kind != PARTY_KIND_UNSPECIFIED),
         });
     }
     parties

@@ -13,7 +13,7 @@ fn examples() -> PathBuf {
 }
 
 /// TM Forum's own files, by name.
-fn official() -> Vec<(String, Vec<u8>)> {
+pub(super) fn official() -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(examples()).unwrap() {
         let path = entry.unwrap().path();

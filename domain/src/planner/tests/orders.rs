@@ -26,6 +26,7 @@ pub(crate) fn item(id: &str, offering: &str, characteristics: &[(&str, Value)]) 
         prices: Vec::new(),
         billing_account: None,
         pointer: format!("/item/{id}"),
+        carried: None,
     };
     characteristics.iter().for_each(|(name, value)| set(&mut item, name, value.clone()));
     item
@@ -70,6 +71,7 @@ pub(crate) fn order(catalog: &Catalog, items: Vec<OrderItem>) -> Order {
         notes: Vec::new(),
         items,
         follows: Vec::new(),
+        carried: None,
     }
 }
 

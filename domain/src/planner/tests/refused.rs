@@ -125,6 +125,10 @@ fn an_order_without_work_and_one_with_too_much_are_refused() {
     let long = "x".repeat(crate::limits::VALUE_BYTES_MAX);
     let heavy = item("1", "mobileLine", &[("simType", "physical".into()), ("shippingAddress", long.into())]);
     check(&order(&catalog, vec![OrderItem { quantity: 200, ..heavy.clone() }]), &[]);
+    // The order goes into the same record.
+    let mut laden = order(&catalog, vec![OrderItem { quantity: 200, ..heavy.clone() }]);
+    laden.carried = Some("x".repeat(crate::limits::REQUEST_BYTES_MAX).as_str().into());
+    check(&laden, &[(ReasonCode::PlanTooLarge, "")]);
     let heavy = ["1", "2"].map(|id| OrderItem { id: id.into(), quantity: 200, ..heavy.clone() });
     check(&order(&catalog, heavy.into()), &[(ReasonCode::PlanTooLarge, "")]);
     let mut none = orders::mobile("1", 1);

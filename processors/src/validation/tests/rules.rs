@@ -167,13 +167,14 @@ fn date_rules() {
         move |order: &mut Order| {
             order.dates.requested_start = start.map(|days| AT.plus_ms(days * DAY_MS));
             order.dates.requested_completion = Some(AT.plus_ms(completion * DAY_MS));
+            order.dates.requested_completion_pointer = Some("/completion".to_owned());
         }
     };
     check(dates(Some(3), 5), &[]);
-    check(dates(Some(5), 3), &["CompletionBeforeStart "]);
-    check(dates(Some(-5), -6), &["CompletionBeforeStart "]); // which of the two is wrong is not known
-    check(dates(None, -2), &["DateInPast "]);
-    check(dates(Some(-3), -2), &["DateInPast "]);
+    check(dates(Some(5), 3), &["CompletionBeforeStart /completion"]);
+    check(dates(Some(-5), -6), &["CompletionBeforeStart /completion"]); // which of the two is wrong is not known
+    check(dates(None, -2), &["DateInPast /completion"]);
+    check(dates(Some(-3), -2), &["DateInPast /completion"]);
     check(dates(None, -1), &[]); // the midnight that today begins with
     check(|order| order.dates.requested_start = Some(Timestamp(0)), &[]); // at once
 }

@@ -58,3 +58,13 @@ proptest! {
         prop_assert_eq!(parse(&node.to_json()).unwrap(), node);
     }
 }
+
+#[test]
+fn spread_over_lines_it_is_what_serde_json_makes_of_it() {
+    for text in [r#"{"a":[],"b":{},"c":[1,[true,null],{"d":"e\"f"}],"g":{"h":0.5}}"#, "[]", "7", r#"["a"]"#] {
+        let node = parse(text).unwrap();
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(node.to_json_pretty(), serde_json::to_string_pretty(&value).unwrap());
+    }
+    assert_eq!(parse("[1.10]").unwrap().to_json_pretty(), "[\n  1.10\n]");
+}
