@@ -10,7 +10,7 @@ use schemas::{headers, own, tmf, topics};
 use super::{Run, dead_letter, header, unreadable, value};
 use crate::graph::Processor;
 
-/// Set on a record that was sent on under its right key: it is taken where it arrives, whatever its key.
+/// Set on a record that was sent on under its right key: none is sent on twice.
 const SENT_ON: &str = "orderstream-sent-on";
 
 impl Run<'_> {
@@ -20,7 +20,13 @@ impl Run<'_> {
         let media_type = header(record, headers::CONTENT_TYPE);
         let translated = self.translated(bytes, media_type.as_deref())?;
         let key = translated.key.clone().map_err(|reason| dead_letter(reason.to_string()))?;
-        if record.key.as_deref() != Some(key.as_str().as_bytes()) && header(record, SENT_ON).is_none() {
+        if record.key.as_deref() != Some(key.as_str().as_bytes()) {
+            if header(record, SENT_ON).is_some() {
+                // Ours has the right key. Taken under this one, in another shard than its key's, the order would wait for answers for ever.
+                return Err(dead_letter(format!(
+                    "the record was sent on already, and its key is still not the order key \"{key}\""
+                )));
+            }
             return self.send_on(record, &key);
         }
         // A name of nothing names nothing: else all such requests would be taken for one.
