@@ -4,7 +4,8 @@ use std::borrow::Cow;
 /// Whether a character does something else than be seen: control characters move cursors and forge lines of a log, and those that
 /// turn the direction of writing (Unicode's `Bidi_Control`) show one thing and mean another.
 pub fn is_deceptive(c: char) -> bool {
-    let turns = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     // Line and paragraph separators end a line for some readers.
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
@@ -21,6 +22,15 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The text of another system as it is kept: at most `bytes_max` of it, shown as [`shown`] shows it.
+pub fn kept(text: &str, bytes_max: usize) -> String {
+    let cut = &text[..text.floor_char_boundary(bytes_max)];
+    let mut kept = shown(cut).into_owned();
+    // Escapes are longer than what they stand for.
+    kept.truncate(kept.floor_char_boundary(bytes_max));
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +40,6 @@ mod tests {
         assert_eq!(shown("Straße 🏠 7"), "Straße 🏠 7");
         assert_eq!(shown("a\nERROR\u{1b}[2J"), "a\\u{a}ERROR\\u{1b}[2J");
         assert_eq!(shown("abc\u{202e}321"), "abc\\u{202e}321");
+        assert_eq!((kept("Straße", 5), kept("\n\n", 7)), ("Stra".to_owned(), "\\u{a}\\u".to_owned()));
     }
 }

@@ -42,8 +42,8 @@ fn main() -> anyhow::Result<ExitCode> {
             let target = fuzz::target(&target)
                 .with_context(|| format!("there is no target \"{target}\"; `list` shows them"))?;
             for file in files {
-                let bytes = std::fs::read(&file)
-                    .with_context(|| format!("could not read \"{}\"", file.display()))?;
+                let bytes =
+                    std::fs::read(&file).with_context(|| format!("could not read \"{}\"", file.display()))?;
                 (target.run)(&bytes);
                 println!("{}: nothing found in \"{}\"", target.name, file.display());
             }

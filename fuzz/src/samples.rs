@@ -79,7 +79,10 @@ pub fn containers() -> Vec<Vec<u8>> {
         ..OrderRequest::default()
     };
     let lists = [vec![request.clone()], vec![request.clone(), request], Vec::new()];
-    lists.iter().map(|list| own::container::write(list).expect("our own contract carries our own type")).collect()
+    lists
+        .iter()
+        .map(|list| own::container::write(list).expect("our own contract carries our own type"))
+        .collect()
 }
 
 /// For the whole line: which topic (by its place in [`crate::targets::line::TOPICS`]), and the value of a record there.

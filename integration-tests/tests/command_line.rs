@@ -173,7 +173,9 @@ fn furnish(site: &Site) {
     site.write("types.toml", "[log]\npartitions = \"eight\"\n");
     site.write("range.toml", "[log]\npartitions = 0\n");
     let catalog = |directory: &str| {
-        format!("[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = \"{HERE}/{directory}\"\n[logging]\nlevel = \"error\"\n")
+        format!(
+            "[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = \"{HERE}/{directory}\"\n[logging]\nlevel = \"error\"\n"
+        )
     };
     site.write("level.toml", "[node]\ndata_dir = \"{here}/data\"\n[logging]\nlevel = \"loud,,=\"\n");
     site.write("no-catalog.toml", &catalog("no-such-catalog"));

@@ -47,7 +47,9 @@ pub enum Error {
     #[error("store is damaged: {what}")]
     Damaged { what: String },
     /// Bounded queues are the backpressure: the caller may wait, or pass the refusal on.
-    #[error("queue of the log is full, it takes {requests_max} requests and {bytes_max} bytes; try again later")]
+    #[error(
+        "queue of the log is full, it takes {requests_max} requests and {bytes_max} bytes; try again later"
+    )]
     QueueFull { requests_max: usize, bytes_max: usize },
     #[error("no answer from the log within {wait_ms} ms; the records may or may not have been written")]
     WaitEnded { wait_ms: u64 },

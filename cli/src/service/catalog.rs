@@ -47,9 +47,13 @@ pub fn published(store: &Store) -> anyhow::Result<Catalogs> {
         from = last.offset + 1;
         for record in &records {
             let Some(value) = &record.value else { continue };
-            let published: CatalogPublished =
-                store.codec.decode(value).context("published catalog is not readable")?;
-            catalogs.take(&published)?;
+            match store.codec.decode::<CatalogPublished>(value) {
+                Ok(published) => drop(catalogs.take(&published)?),
+                // Somebody else's bytes: no shard takes them either, and they must not keep the service from starting.
+                Err(error) => {
+                    tracing::error!(offset = record.offset, %error, "record of the catalog topic could not be read");
+                }
+            }
         }
     }
 }

@@ -153,6 +153,7 @@ impl Store {
     /// # Errors
     /// Avro that is no such file; a disk that is nearly full; a log that does not take it.
     pub fn append(&self, submission: &Submission, mut body: Vec<u8>) -> anyhow::Result<Receipt> {
+        check_request_id(submission.request_id.as_deref())?;
         let left_bytes = disk_left_bytes(self.log.directory())?;
         if left_bytes < DISK_RESERVE_BYTES {
             bail!(
@@ -172,6 +173,16 @@ impl Store {
         let (partition, offset) = placed.first().copied().context("the log gave no offset")?;
         Ok(Receipt { partition, offset })
     }
+}
+
+/// A name that the shards would not read would be no name: the same request could be taken twice.
+fn check_request_id(id: Option<&str>) -> anyhow::Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    if id.trim().is_empty() {
+        bail!("the request id is empty; leave it out, and equal documents are the same request");
+    }
+    let read = schemas::headers::text([(schemas::headers::CE_ID, id.as_bytes())], schemas::headers::CE_ID);
+    read.map(|_| ()).map_err(|reason| anyhow::anyhow!("the request id is not taken: {}", reason.message))
 }
 
 /// A request as a record.

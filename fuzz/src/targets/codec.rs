@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn every_record_but_the_catalog_is_tried() {
-        let missing = contracts::SOURCES.iter().filter(|(name, _)| TYPES.iter().all(|kind| kind.name != *name));
+        let missing =
+            contracts::SOURCES.iter().filter(|(name, _)| TYPES.iter().all(|kind| kind.name != *name));
         // A published catalog is text, and has a target of its own.
         assert_eq!(missing.map(|(name, _)| *name).collect::<Vec<_>>(), ["CatalogPublished"]);
     }

@@ -52,7 +52,8 @@ static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| {
     // Equal ids in all codecs: a record of one is read by the other.
     let ids = Arc::new(schemas::registry::LocalIds::in_memory());
     for contract in contracts::all().iter().chain(contracts::states()) {
-        schemas::registry::SchemaIds::id_of(ids.as_ref(), "", &contract.json).expect("ids in memory are given");
+        schemas::registry::SchemaIds::id_of(ids.as_ref(), "", &contract.json)
+            .expect("ids in memory are given");
     }
     let (codec, states) = (Arc::new(Codec::new(ids.clone())), Arc::new(StateCodec::new(ids)));
     let published = codec.encode(topics::CATALOG, &CatalogPublished::of(&catalog, NOW));

@@ -27,7 +27,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         partition: None,
         key: key.map(Bytes::from_static),
         value: value.map(Bytes::from_static),
-        headers: vec![("content-type".into(), Bytes::from_static(b"application/json")), ("".into(), Bytes::new())],
+        headers: vec![
+            ("content-type".into(), Bytes::from_static(b"application/json")),
+            ("".into(), Bytes::new()),
+        ],
         timestamp_ms: 1_700_000_000_123,
     };
     let records = [record(Some(b"key"), Some(b"{}")), record(None, Some(b"")), record(Some(b""), None)];

@@ -31,7 +31,8 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
-    let feedback = super::codec::TYPES.iter().filter(|kind| kind.name == "Feedback" || kind.name == "OrderRequest");
+    let feedback =
+        super::codec::TYPES.iter().filter(|kind| kind.name == "Feedback" || kind.name == "OrderRequest");
     let own = feedback.map(|kind| {
         let contract = super::codec::contract(contracts::all(), kind.name);
         let body = &(kind.framed)(0)[schemas::codec::frame::FRAME_BYTES..];

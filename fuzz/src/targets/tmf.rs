@@ -17,7 +17,8 @@ pub(super) fn run(bytes: &[u8]) {
         }
     };
     assert!(translated.findings.len() <= REASONS_MAX);
-    let text = std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)).expect("it was read");
+    let text =
+        std::str::from_utf8(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)).expect("it was read");
     let document = json::parse(text).expect("it was read");
     for finding in &translated.findings {
         // What is missing has no place of its own: then its parent has one.

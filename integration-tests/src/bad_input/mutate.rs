@@ -12,9 +12,31 @@ const TIMES_MAX: usize = 300;
 
 /// Values that are wrong nearly everywhere, as JSON.
 const ABSURD: &[&str] = &[
-    "null", "true", "0", "-1", "1e400", "1.5", "9223372036854775808", "123456789012345678901234567890",
-    "\"\"", "\" \"", "\"\\u0000\"", "\"\\u001b[2J\"", "\"\\u202e\"", "\"0000-00-00T00:00:00Z\"", "\"9999-12-31T23:59:59Z\"",
-    "\"'; DROP TABLE orders; --\"", "\"%s%n\"", "\"../../etc/passwd\"", "[]", "{}", "[[]]", "[null]", "{\"\":{}}", "\"add\"", "\"EUR\"",
+    "null",
+    "true",
+    "0",
+    "-1",
+    "1e400",
+    "1.5",
+    "9223372036854775808",
+    "123456789012345678901234567890",
+    "\"\"",
+    "\" \"",
+    "\"\\u0000\"",
+    "\"\\u001b[2J\"",
+    "\"\\u202e\"",
+    "\"0000-00-00T00:00:00Z\"",
+    "\"9999-12-31T23:59:59Z\"",
+    "\"'; DROP TABLE orders; --\"",
+    "\"%s%n\"",
+    "\"../../etc/passwd\"",
+    "[]",
+    "{}",
+    "[[]]",
+    "[null]",
+    "{\"\":{}}",
+    "\"add\"",
+    "\"EUR\"",
 ];
 
 /// A way to a value: indexes of members and entries.
@@ -28,7 +50,8 @@ pub fn mutated(examples: &[(String, Vec<u8>)], seed: u64) -> anyhow::Result<Vec<
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (name, bytes) = examples.choose(&mut rng).context("there are no examples")?;
     let text = std::str::from_utf8(bytes)?;
-    let mut document = json::parse(text).map_err(|fault| anyhow::anyhow!("{name}: {}", fault.located(bytes)))?;
+    let mut document =
+        json::parse(text).map_err(|fault| anyhow::anyhow!("{name}: {}", fault.located(bytes)))?;
     // Most documents stay orders: the others have little that can be wrong with them.
     for _ in 0..rng.random_range(1..=CHANGES_MAX) {
         change(&mut document, examples, &mut rng)?;
@@ -40,11 +63,7 @@ pub fn mutated(examples: &[(String, Vec<u8>)], seed: u64) -> anyhow::Result<Vec<
     Ok(bytes)
 }
 
-fn change(
-    document: &mut Node,
-    examples: &[(String, Vec<u8>)],
-    rng: &mut ChaCha8Rng,
-) -> anyhow::Result<()> {
+fn change(document: &mut Node, examples: &[(String, Vec<u8>)], rng: &mut ChaCha8Rng) -> anyhow::Result<()> {
     let ways = ways(document);
     let Some(way) = ways.choose(rng) else { return Ok(()) };
     match rng.random_range(0..9) {

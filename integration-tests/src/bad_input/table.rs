@@ -61,7 +61,7 @@ pub struct Case {
     /// Captured, and nothing found against it.
     #[serde(default)]
     accepted: bool,
-    /// Code and pointer of every reason, in their sequence.
+    /// Code and pointer of every reason, in their sequence; `...` stands for more.
     rejected: Option<Vec<String>>,
     /// The error of the dead letter, from its beginning.
     dead_letter: Option<String>,
@@ -136,7 +136,8 @@ pub fn directory() -> PathBuf {
 /// A table that contradicts itself, by the name of the case; a file that belongs to none.
 pub fn all() -> anyhow::Result<Vec<Case>> {
     let path = directory().join("expected.toml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read \"{}\"", path.display()))?;
     let Table { case: cases } = toml::from_str(&text).context("expected.toml")?;
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     ensure!(names.len() == cases.len(), "expected.toml names a case twice");

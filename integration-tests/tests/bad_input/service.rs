@@ -97,9 +97,7 @@ fn rss_bytes_max(child: &Child) -> u64 {
 }
 
 fn good(name: &str) -> Outgoing {
-    let cases = table::all().unwrap();
-    let case = cases.iter().find(|case| case.name == "good-v5").unwrap();
-    let text = String::from_utf8(case.bytes().unwrap()).unwrap().replace("good-v5", name);
+    let (_, text) = super::good(name).swap_remove(1);
     Outgoing {
         topic: topics::ORDER_REQUESTS.into(),
         partition: None,
@@ -145,17 +143,17 @@ fn submit_all(site: &Site, cases: &[Case]) -> Vec<String> {
         let id = format!("submit/{}", case.name);
         let file = file.display().to_string();
         let many = case.submit_exit.is_some();
-        let output = if many {
-            site.submit(&[&file])
-        } else {
-            site.submit(&[&file, "--request-id", &id])
-        };
+        let output = if many { site.submit(&[&file]) } else { site.submit(&[&file, "--request-id", &id]) };
         let unreadable = matches!(case.expected().unwrap(), Some(Outcome::DeadLetter(_)));
-        let expected = case.submit_exit.unwrap_or(if unreadable { cli::exit::REFUSED } else { cli::exit::DONE });
+        let expected =
+            case.submit_exit.unwrap_or(if unreadable { cli::exit::REFUSED } else { cli::exit::DONE });
         let said = String::from_utf8_lossy(&output.stderr);
         let told = said.lines().count();
         let one_line = if expected == cli::exit::DONE { told == 0 } else { told == 1 };
-        if output.status.code() != Some(i32::from(expected)) || !(one_line || many) || said.contains("panicked") {
+        if output.status.code() != Some(i32::from(expected))
+            || !(one_line || many)
+            || said.contains("panicked")
+        {
             failed.push(format!(
                 "{}: expected exit {expected}, found {:?} (signal {:?}):\n    {said}",
                 case.name,

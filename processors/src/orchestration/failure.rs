@@ -13,8 +13,9 @@ use domain::codes::UNSPECIFIED;
 use domain::command::Feedback;
 use domain::fallout::Recoverability;
 use domain::fallout::rules::ANY;
+use domain::limits::{NOTE_BYTES_MAX, TEXT_BYTES_MAX};
 use domain::plan::{Failure, TaskState, TaskTrigger};
-use domain::{CommandId, TaskId, Timestamp};
+use domain::{CommandId, TaskId, Timestamp, text};
 
 use super::step::Step;
 use super::{dispatch, settle};
@@ -26,8 +27,10 @@ const JITTER_DIVISOR: i64 = 4;
 
 /// A system says that it failed. Tried again, asked for, repaired or given up.
 pub(super) fn failed(step: &mut Step<'_>, id: TaskId, feedback: Feedback) -> bool {
-    let code = feedback.code.clone().unwrap_or_else(|| UNSPECIFIED.to_owned());
-    let message = feedback.message.clone().unwrap_or_default();
+    // Of another system's words as much is kept as a person reads: they go into the task, its events and its case.
+    let code =
+        feedback.code.as_deref().map_or(UNSPECIFIED.to_owned(), |code| text::kept(code, TEXT_BYTES_MAX));
+    let message = text::kept(feedback.message.as_deref().unwrap_or_default(), NOTE_BYTES_MAX);
     let Some(record) = step.task(id) else { return false };
     let system = record.task.planned.system.clone();
     let name = record.task.planned.task_type.clone();

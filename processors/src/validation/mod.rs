@@ -16,6 +16,7 @@ use domain::{OrderKey, Reason, ReasonCode, RequestId, reason};
 use crate::{Arrival, Decision, Timer};
 
 mod characteristics;
+mod circles;
 mod eligibility;
 mod feasibility;
 mod findings;

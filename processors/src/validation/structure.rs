@@ -136,19 +136,9 @@ fn circles(
     by_id: &BTreeMap<&ItemId, &OrderItem>,
     reasons: &mut Vec<Reason>,
 ) {
-    let mut edges = needs(order, catalog);
+    let edges = needs(order, catalog);
     let nested = too_deep(order, by_id);
-    // Whoever needs nothing, or is needed by nothing, is in no circle; what is left are the circles and the ways between them.
-    loop {
-        let from: BTreeSet<&ItemId> = edges.iter().map(|edge| edge.0).collect();
-        let to: BTreeSet<&ItemId> = edges.iter().map(|edge| edge.1).collect();
-        let before = edges.len();
-        edges.retain(|(needing, needed)| to.contains(needing) && from.contains(needed));
-        if edges.len() == before {
-            break;
-        }
-    }
-    let left: BTreeSet<&ItemId> = edges.iter().map(|edge| edge.0).collect();
+    let left = super::circles::of(&edges);
     if let Some(first) = order.items.iter().find(|item| left.contains(&item.id)) {
         let shown: Vec<String> = left.iter().take(CIRCLE_SHOWN_MAX).map(|id| format!("\"{id}\"")).collect();
         let message = format!("items need one another in a circle: {}", shown.join(", "));

@@ -7,7 +7,9 @@ use domain::order::{
     AgreedPrice, Characteristic, Dates, ItemAction, ItemRelationship, OfferingRef, Order, OrderItem,
     PriceAlteration, PriceKind, Priority, ProductRef, SpecificationRef,
 };
-use domain::{CatalogVersion, Currency, ItemId, Json, Money, OrderKey, ProductId, ReasonCode, RequestId};
+use domain::{
+    CatalogVersion, Currency, ItemId, Json, Money, OrderKey, ProductId, ReasonCode, RequestId, Timestamp,
+};
 use rust_decimal::Decimal;
 
 use super::{
@@ -65,7 +67,7 @@ pub fn translate(request: &OrderRequest, bytes: &[u8]) -> Result<Translated, Unr
             .map(|note| bounded(note, NOTE_BYTES_MAX, "/description", found)),
         priority: priority(request.priority, found),
         channel: option(&request.channel, "/channel", found),
-        dates: dates(request),
+        dates: dates(request, found),
         billing_account: option(&request.billing_account, "/billingAccount", found),
         parties: cut(&request.parties, ORDER_NOTES_MAX, "/parties", found).to_vec(),
         notes: cut(&request.notes, ORDER_NOTES_MAX, "/notes", found).to_vec(),
@@ -77,17 +79,25 @@ pub fn translate(request: &OrderRequest, bytes: &[u8]) -> Result<Translated, Unr
     Ok(Translated { request_id, key, order, findings, contract: Contract::OrderstreamV1 })
 }
 
-fn dates(request: &OrderRequest) -> Dates {
+fn dates(request: &OrderRequest, findings: &mut Findings) -> Dates {
+    let mut date = |name: &str, at: Option<Timestamp>| {
+        if at.is_some_and(|at| !at.is_date()) {
+            let message =
+                "outside of the years 1 to 9999, counted in milliseconds from the beginning of 1970";
+            findings.add(ReasonCode::DateInvalid, format!("/{name}"), message);
+        }
+        at.filter(|at| at.is_date())
+    };
     Dates {
-        requested: request.requested,
-        requested_start: request.requested_start,
-        requested_completion: request.requested_completion,
+        requested: date("requested", request.requested),
+        requested_start: date("requestedStart", request.requested_start),
+        requested_completion: date("requestedCompletion", request.requested_completion),
+        effective: date("effective", request.effective),
+        billing_effective: date("billingEffective", request.billing_effective),
+        service_effective: date("serviceEffective", request.service_effective),
+        contract_effective: date("contractEffective", request.contract_effective),
         requested_start_pointer: request.requested_start.map(|_| "/requestedStart".to_owned()),
         requested_completion_pointer: request.requested_completion.map(|_| "/requestedCompletion".to_owned()),
-        effective: request.effective,
-        billing_effective: request.billing_effective,
-        service_effective: request.service_effective,
-        contract_effective: request.contract_effective,
         ..Dates::default()
     }
 }

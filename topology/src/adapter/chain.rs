@@ -2,6 +2,7 @@
 use domain::OrderKey;
 use domain::catalog::Catalog;
 use domain::command::{Feedback, FeedbackKind};
+use domain::limits::TEXT_BYTES_MAX;
 use domain::order::event::{OrderEvent, OrderSignal};
 use processors::capture::CATALOG_VERSION_NONE;
 use processors::{
@@ -63,11 +64,7 @@ impl Run<'_> {
         let decoded = self.line.codec.decode(value(record)?);
         let feedback: Feedback = decoded.map_err(|e| unreadable("feedback could not be read", &e))?;
         self.placed(record, &feedback.order_key)?;
-        if feedback.kind == FeedbackKind::Unknown {
-            return Err(dead_letter(
-                "feedback of a kind that is not known here; a newer version may know it",
-            ));
-        }
+        acceptable(&feedback)?;
         if self.shell.is_misplaced(&record.topic, feedback.order_key.as_str().as_bytes()) {
             return self.send_on(record, &feedback.order_key);
         }
@@ -201,4 +198,23 @@ impl Run<'_> {
 /// The graph says who hears what; hearing more is our own mistake, and no reason to lose a record.
 fn unheard(listener: Processor, event: &OrderEvent) -> Result<(), HandlerError> {
     Err(dead_letter(format!("processor \"{}\" does not hear {}", listener.name(), event.name())))
+}
+
+/// What no processor has to think about: names without a bound, and words of a newer contract.
+fn acceptable(feedback: &Feedback) -> Result<(), HandlerError> {
+    if !feedback.order_key.is_well_formed() {
+        return Err(dead_letter("feedback without the key of an order"));
+    }
+    if feedback.kind == FeedbackKind::Unknown {
+        return Err(dead_letter("feedback of a kind that is not known here; a newer version may know it"));
+    }
+    for (what, text) in [("feedback id", feedback.feedback_id.as_str()), ("system", &feedback.system)] {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(dead_letter(format!(
+                "feedback with a {what} of {} bytes; at most {TEXT_BYTES_MAX} are taken",
+                text.len()
+            )));
+        }
+    }
+    Ok(())
 }
