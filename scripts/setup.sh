@@ -3,6 +3,8 @@
 set -euo pipefail
 
 packages=(build-essential clang libclang-dev pkg-config ca-certificates curl shellcheck)
+# systemd: its checker of units, for a test. Python: the linter of the Dockerfile.
+packages+=(systemd python3 python3-venv)
 rust_min=1.95
 
 say() { printf '%s\n' "$*" >&2; }

@@ -11,6 +11,8 @@ use domain::order::{ItemState, OrderState};
 use domain::plan::{ServiceOrderState, TaskState};
 use domain::states::{Machine, diagram};
 
+mod blocks;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder to write to.
@@ -21,6 +23,7 @@ pub struct Arguments {
 pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let path = arguments.write.join("states.md");
     std::fs::write(&path, states()).with_context(|| format!("could not write \"{}\"", path.display()))?;
+    blocks::write(&arguments.write)?;
     Ok(ExitCode::SUCCESS)
 }
 

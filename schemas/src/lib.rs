@@ -9,6 +9,7 @@
 pub mod codec;
 pub mod contracts;
 pub mod headers;
+pub mod heartbeat;
 pub mod own;
 pub mod registry;
 pub mod testing;

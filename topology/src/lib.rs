@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod graph;
 pub mod memory;
 pub mod shell;
+mod stages;
 
-pub use adapter::{Line, LineSettings};
+pub use adapter::{Line, LineSettings, heartbeat};
 pub use graph::{KeyedBy, Processor, Stream, SubTopology, check};

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use projection::{Applied, Projected, Projection};
-use runtime::log::embedded::Start;
+use runtime::log::embedded::{Reader, Start};
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
 use schemas::topics;
 
-use super::Store;
+use super::vitals::{PROJECTION, Vitals};
+use super::{Store, heartbeat};
 
-/// As many events as go into one transaction.
-const BATCH: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
+/// As many bytes of events as go into one transaction.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// As many heartbeats as are read at once.
+const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// The pause after a transaction that failed, doubled with each failure in a row.
 const BACKOFF_MS_MIN: u64 = 100;
@@ -22,17 +25,30 @@ const BACKOFF_MS_MAX: u64 = 10_000;
 ///
 /// # Errors
 /// The database cannot be opened, or the log cannot be read. A transaction that fails is tried again for ever.
-pub fn run(url: &str, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<()> {
+pub fn run(
+    url: &str,
+    records_max: usize,
+    store: &Arc<Store>,
+    vitals: &Arc<Vitals>,
+    stop: &StopSignal,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let projection = Projection::open(url).await?;
-        let ended = pump(&projection, store, stop).await;
+        let batch = Limits { records_max, bytes_max: BATCH_BYTES_MAX };
+        let ended = pump(&projection, batch, store, vitals, stop).await;
         projection.close().await;
         ended
     })
 }
 
-async fn pump(projection: &Projection, store: &Arc<Store>, stop: &StopSignal) -> anyhow::Result<()> {
+async fn pump(
+    projection: &Projection,
+    batch: Limits,
+    store: &Arc<Store>,
+    vitals: &Vitals,
+    stop: &StopSignal,
+) -> anyhow::Result<()> {
     let topics = [topics::ORDER_EVENTS.into(), topics::PRODUCT_EVENTS.into()];
     let known = projection.positions().await?.into_iter();
     let positions = known.map(|((topic, partition), next_offset)| Position {
@@ -41,13 +57,39 @@ async fn pump(projection: &Projection, store: &Arc<Store>, stop: &StopSignal) ->
         next_offset,
     });
     let mut reader = store.log.reader(&topics, &Start::Positions(positions.collect()))?;
+    let mut beats = heartbeat::reader(store)?;
     let lag = metrics::gauge!("orderstream_projection_lag_records");
+    let lag_seconds = metrics::gauge!("orderstream_projection_lag_seconds");
     while !stop.is_stopped() {
-        let records = reader.poll(BATCH, IDLE_WAIT)?;
-        lag.set(reader.lag_records() as f64);
+        let records = reader.poll(batch, IDLE_WAIT)?;
         if !records.is_empty() && !apply(projection, store, &records, stop).await {
             return Ok(());
         }
+        let left = reader.lag_records();
+        lag.set(left as f64);
+        vitals.projected(left);
+        let age_ms = records.last().filter(|_| left > 0).map(|last| store.clock.now_ms() - last.timestamp_ms);
+        if left == 0 || age_ms.is_some() {
+            lag_seconds.set(age_ms.unwrap_or_default().max(0) as f64 / 1_000.0);
+        }
+        beat(projection, &mut beats, store, vitals).await?;
+    }
+    Ok(())
+}
+
+/// A heartbeat has reached its end here: what was read before it is applied, and the database answers.
+async fn beat(
+    projection: &Projection,
+    beats: &mut Reader,
+    store: &Store,
+    vitals: &Vitals,
+) -> anyhow::Result<()> {
+    let passed = heartbeat::passed(store, &beats.poll(BEATS, Duration::ZERO)?);
+    let last = passed.iter().map(|(heartbeat, _)| heartbeat.sent_at.0).max();
+    if let Some(sent_at_ms) = last
+        && projection.positions().await.is_ok()
+    {
+        vitals.beat(PROJECTION, 0, sent_at_ms);
     }
     Ok(())
 }

@@ -50,6 +50,7 @@ impl Run<'_> {
     fn send_on(&mut self, record: &Record, key: &OrderKey) -> Result<(), HandlerError> {
         let mut headers = record.headers.clone();
         headers.push((SENT_ON.into(), Bytes::from_static(b"1")));
+        self.line.stages.gave(Processor::Capture);
         self.shell.emit(Outgoing {
             topic: topics::ORDER_REQUESTS.into(),
             partition: None,

@@ -63,6 +63,7 @@ impl Run<'_> {
         let decoded = self.line.codec.decode(value(record)?);
         let feedback: Feedback = decoded.map_err(|e| unreadable("feedback could not be read", &e))?;
         self.placed(record, &feedback.order_key)?;
+        self.line.stages.answered(&feedback.system, feedback.kind);
         let (key, id, now) = (feedback.order_key.clone(), feedback.feedback_id.0.clone(), self.shell.now());
         if self.has(Processor::Validation) {
             let arrival = self.arrival(Processor::Validation, &id, now);

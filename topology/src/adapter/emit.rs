@@ -14,12 +14,14 @@ use serde::Serialize;
 use super::unreadable;
 use crate::graph::Processor;
 use crate::shell::Shell;
+use crate::stages::Stages;
 
 /// Writes the outputs of one input. Equal inputs give equal ids: the n-th record of a name that follows from an input is always the n-th.
 #[derive(Debug)]
 pub(super) struct Emitter<'a> {
     codec: &'a Codec,
     ordinals: BTreeMap<(String, &'static str), u32>,
+    stages: &'a Stages,
 }
 
 /// What of a record is not its body.
@@ -32,8 +34,8 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(codec: &'a Codec) -> Emitter<'a> {
-        Emitter { codec, ordinals: BTreeMap::new() }
+    pub(super) fn new(codec: &'a Codec, stages: &'a Stages) -> Emitter<'a> {
+        Emitter { codec, ordinals: BTreeMap::new(), stages }
     }
 
     /// Gives the event's id.
@@ -58,6 +60,8 @@ impl<'a> Emitter<'a> {
             at: cause.at,
             processor,
         };
+        tracing::debug!(order_key = %cause.order_key, event = event.name(), "event written");
+        self.stages.event(event);
         self.send(shell, &envelope, event.name(), body)
     }
 
@@ -80,6 +84,7 @@ impl<'a> Emitter<'a> {
         name: &'static str,
         body: Vec<u8>,
     ) -> Result<String, HandlerError> {
+        self.stages.gave(envelope.processor);
         let ordinal = self.ordinals.entry((envelope.causation_id.to_owned(), name)).or_default();
         let id = event_id(envelope.key, envelope.causation_id, name, *ordinal);
         *ordinal += 1;

@@ -13,6 +13,7 @@ mod producer;
 mod reader;
 mod retention;
 mod signal;
+mod sizes;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,10 @@ use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded};
 
 pub use member::Member;
+pub use options::Memory;
 pub use producer::{Pending, Producer};
 pub use reader::{Reader, Start};
+pub use sizes::Sizes;
 
 use crate::log::{Limits, Membership};
 use crate::record::{Record, TopicSpec, Topics};
@@ -74,7 +77,18 @@ impl Embedded {
         durability: Durability,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, clock)?);
+        Self::open_within(Memory::default(), directory, topics, durability, clock)
+    }
+
+    /// The same, with as much memory as it is given.
+    pub fn open_within(
+        memory: Memory,
+        directory: &Path,
+        topics: Vec<TopicSpec>,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, memory, clock)?);
         let (requests, incoming) = bounded(REQUESTS_MAX);
         let committer = Committer::new(store.clone(), incoming, durability);
         let thread = std::thread::Builder::new()

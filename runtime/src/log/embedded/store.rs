@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use bytes::Bytes;
 use fs4::fs_std::FileExt;
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
-use tracing::warn;
+use tracing::error;
 
 use super::format::{self, Names};
-use super::options;
+use super::options::{self, Memory};
 use crate::log::Limits;
 use crate::record::{Record, Topics};
 use crate::store::keys::{self, CellKey, TimerKey};
@@ -68,10 +68,16 @@ fn damaged(what: &str) -> Error {
 }
 
 impl Store {
-    pub(crate) fn open(directory: &Path, topics: Topics, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        directory: &Path,
+        topics: Topics,
+        memory: Memory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let lock = lock(directory)?;
+        let families = options::families(memory);
         let opened =
-            DB::open_cf_descriptors(&options::database(), directory.join(STORE_FOLDER), options::families());
+            DB::open_cf_descriptors(&options::database(memory), directory.join(STORE_FOLDER), families);
         let db = opened.map_err(|source| Error::DirectoryOpen {
             directory: directory.to_owned(),
             source: source.into(),
@@ -183,7 +189,8 @@ impl Store {
         let earliest = self.earliest(topic, partition);
         let spec = self.topics.at(topic);
         if from < earliest {
-            warn!(topic = %spec.name, partition, from, earliest, "records were deleted before they were read");
+            // Whoever reads here misses them for ever: retention is shorter than it was away.
+            error!(topic = %spec.name, partition, from, earliest, "records were deleted before they were read");
             from = earliest;
         }
         if from >= end || limits.records_max == 0 || limits.bytes_max == 0 {

@@ -35,6 +35,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
         };
         self.log.append(batch)?;
         self.in_flight.push_back(InFlight { appended: Instant::now(), outputs });
+        self.handler.on_appended();
         Ok(())
     }
 
@@ -118,7 +119,8 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let doubled_ms = BACKOFF_MS_MIN << self.setbacks.min(16);
         let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
         self.setbacks = self.setbacks.saturating_add(1);
-        warn!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away and tried again");
+        let pause_ms = pause.as_millis() as u64;
+        warn!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away and tried again");
         Ok(Turn::SetBack { pause, reason })
     }
 }
