@@ -25,9 +25,10 @@ test: ## every test, with its set-up
 	@$(MAKE) --no-print-directory lint deny unit system
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(FUZZ_TEST_SECONDS_EACH)
 
-lint: ## format and clippy, warnings denied; shell scripts
+lint: ## format and clippy, warnings denied; shell scripts; the Dockerfile
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
-	@shellcheck scripts/*.sh .ci/run
+	@shellcheck scripts/*.sh .ci/run packaging/docker/*.sh
+	@scripts/hadolint.sh
 
 deny: ## licences, sources and duplicate crates of all dependencies
 	@scripts/deny.sh
@@ -41,9 +42,9 @@ fuzz: ## looks for inputs that a decoder cannot take: SECONDS_EACH of each targe
 system: ## the whole system on real files and processes
 	@scripts/python.sh >/dev/null
 	@source scripts/env.sh && cargo build --locked -p cli && \
-		ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test --locked -p integration-tests -- --test-threads=1
+		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test --locked -p integration-tests -- --test-threads=1
 
-doc: ## the generated parts of docs/
+doc: ## the generated parts of docs/, and config/orderstream.toml
 	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --write docs
 
 schema-version: ## a version of every contract that changed, if all are compatible

@@ -6,6 +6,8 @@ packages=(build-essential clang libclang-dev pkg-config ca-certificates curl she
     postgresql python3 python3-venv)
 # For the consumer in Java (docs/consumers.md), which a test compiles and runs.
 packages+=(openjdk-17-jdk-headless maven)
+# For a test, its checker of units.
+packages+=(systemd)
 rust_min=1.95
 
 say() { printf '%s\n' "$*" >&2; }

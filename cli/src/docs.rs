@@ -12,6 +12,7 @@ use domain::plan::{ServiceOrderState, TaskState};
 use domain::states::{Machine, diagram};
 
 mod asyncapi;
+mod blocks;
 mod command_line;
 mod errors;
 mod events;
@@ -30,6 +31,9 @@ pub struct Arguments {
 }
 
 pub fn write(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(directory) = &arguments.write {
+        blocks::write(directory)?;
+    }
     for (name, page) in arguments.write.iter().flat_map(|_| pages()) {
         let path = arguments.write.iter().collect::<PathBuf>().join(name);
         std::fs::write(&path, page()?).with_context(|| format!("could not write \"{}\"", path.display()))?;

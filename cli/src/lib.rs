@@ -4,13 +4,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use settings::Settings;
+use settings::load::Sources;
+
 mod catalog;
+mod config;
 pub mod control;
 mod dead_letters;
 pub mod demo;
 mod docs;
 mod downstream;
 pub mod exit;
+mod health;
+pub mod metrics;
+mod notify;
 pub mod operations;
 pub mod order;
 mod projection;
@@ -42,7 +49,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the service until it is told to stop (SIGTERM or Ctrl-C).
-    Run,
+    Run(run::Arguments),
     /// Submit orders: TMF622 v4 or v5 JSON, one or many per file, NDJSON, or the project's own Avro order request.
     Submit(submit::Arguments),
     /// Look at orders.
@@ -67,6 +74,11 @@ enum Command {
     Status(status::Arguments),
     /// Check log, state, projection and ledger of a stopped service against each other; exit code 3 where something is wrong.
     Verify(verify::Arguments),
+    /// Look at the settings, or check a file of them.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Ask the running service whether it is well, over its listening socket. Exit code 3 if not.
+    Health(health::Arguments),
     /// The whole line on this machine: generated orders, simulated downstream, planted faults, and an oracle that judges.
     Demo(demo::Arguments),
     /// What a shell needs to complete this command line, for its start-up file: orderstream completions bash.
@@ -99,12 +111,19 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         print!("{}", completions(shell)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut settings = settings::Settings::load(arguments.config.as_deref())?;
-    if let Some(data_dir) = arguments.data_dir {
-        settings.node.data_dir = data_dir;
+    let mut sources = Sources::of_process(arguments.config.as_deref());
+    if let Some(data_dir) = &arguments.data_dir {
+        sources.options.push(("node.data_dir", "--data-dir", data_dir.display().to_string()));
     }
+    if let Command::Run(run) = &arguments.command {
+        sources.options.extend(run.options());
+    }
+    if let Command::Config(command) = arguments.command {
+        return config::config(sources, command);
+    }
+    let settings = Settings::load_from(&sources)?.settings;
     match arguments.command {
-        Command::Run => run::run(&settings),
+        Command::Run(_) => run::run(&settings),
         Command::Submit(arguments) => submit::submit(&settings, &arguments),
         Command::Order(command) => order::order(&settings, &command),
         Command::Catalog(command) => catalog::catalog(&settings, &command),
@@ -114,6 +133,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Downstream(command) => downstream::downstream(&settings, &command),
         Command::Status(arguments) => status::status(&settings, &arguments),
         Command::Verify(arguments) => verify::verify(&settings, &arguments),
+        Command::Config(_) => unreachable!("answered above, since settings that are wrong are its business"),
+        Command::Health(arguments) => health::health(&settings, &arguments),
         Command::Demo(arguments) => demo::demo(settings, &arguments),
         Command::Completions { .. } => unreachable!("done above"),
         Command::Docs(arguments) => docs::write(&arguments),

@@ -1,4 +1,5 @@
 //! `orderstream run`: the service, until it is told to stop.
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -6,10 +7,26 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::control;
 use crate::operations::Operations;
 use crate::service::Service;
+use crate::service::vitals::Vitals;
+use crate::service::watch::Watch;
 use crate::settings::{LogFormat, Logging, Settings};
+use crate::{control, notify};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where /metrics, /health and /ready are; instead of gateway.listen. Empty: nowhere.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+impl Arguments {
+    /// The settings that it gives: key, option, value.
+    pub fn options(&self) -> Option<(&'static str, &'static str, String)> {
+        self.listen.clone().map(|listen| ("gateway.listen", "--listen", listen))
+    }
+}
 
 /// Until SIGTERM, SIGINT, or a part that fails.
 ///
@@ -17,14 +34,22 @@ use crate::settings::{LogFormat, Logging, Settings};
 /// It could not start, or a part failed.
 pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     log(&settings.logging)?;
-    let service = Service::start(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let vitals = Arc::new(Vitals::new(settings, Arc::new(runtime::SystemClock)));
+    let watch = Arc::new(Watch::new(settings, vitals));
+    // Before the data directory: where the port is busy, nothing is touched; and a long start can be watched.
+    if !settings.gateway.listen.is_empty() {
+        watch.listen(&runtime, gateway::bind(&settings.gateway.listen)?, settings)?;
+    }
+    let service = Service::start_watched(settings, &watch)?;
+    notify::notify(notify::READY);
     let served = runtime.block_on(serve(settings, &service));
+    notify::notify(notify::STOPPING);
     let stopped = service.stop();
     let _ = std::fs::remove_file(settings.node.data_dir.join(control::SOCKET_NAME));
     served.and(stopped)?;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(crate::exit::DONE.into())
 }
 
 async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
@@ -52,28 +77,30 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
 
 /// Logs to standard error, so that standard output is for answers.
 pub fn log(settings: &Logging) -> anyhow::Result<()> {
-    subscribe(settings, std::io::stderr)
+    // Colours are for a terminal; in a file or a journal they are noise.
+    subscribe(settings, std::io::stderr().is_terminal(), std::io::stderr)
 }
 
 /// Logs to a file, where a progress bar has the terminal.
 pub fn log_to(settings: &Logging, path: &Path) -> anyhow::Result<()> {
     let file =
         std::fs::File::create(path).with_context(|| format!("could not create \"{}\"", path.display()))?;
-    subscribe(settings, std::sync::Mutex::new(file))
+    subscribe(settings, false, std::sync::Mutex::new(file))
 }
 
-fn subscribe<W>(settings: &Logging, writer: W) -> anyhow::Result<()>
+fn subscribe<W>(settings: &Logging, colours: bool, writer: W) -> anyhow::Result<()>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.level).with_context(|| {
         format!("logging.level \"{}\" is not a level or a list of target=level", settings.level)
     })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(writer);
     // Set once per process; a second call, in tests, keeps the first.
     let _ = match settings.format {
         LogFormat::Pretty => subscriber.try_init(),
-        LogFormat::Json => subscriber.json().try_init(),
+        // Fields beside the message, where programs look for them.
+        LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).try_init(),
     };
     Ok(())
 }

@@ -1,31 +1,49 @@
-//! The settings file, its defaults and ranges. Unknown keys are refused.
+//! The settings: a file, its defaults and ranges, the environment. What each is, is said once, in [`keys`].
+//!
+//! [`load`] reads the sources and knows where each value came from; [`Settings`] is what the rest of the program sees.
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
 use serde::Deserialize;
+use topology::SubTopology;
 
-/// The most threads of one sub-topology.
-const WORKERS_MAX: u32 = 64;
-/// The most partitions of the order-keyed topics.
-const PARTITIONS_MAX: u32 = 256;
+mod groups;
+pub mod key;
+pub mod keys;
+pub mod load;
+pub mod nearest;
+pub mod reference;
+#[cfg(test)]
+mod tests;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+use key::Value;
+use load::{Error, Read, Sources, Values};
+
+/// Every value, checked. Fields are the keys of [`keys::KEYS`], section by section: one that only one of both has is our own mistake.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     pub node: Node,
     pub log: Log,
-    #[serde(rename = "subtopology")]
-    pub subtopologies: Vec<topology::SubTopology>,
+    pub retention: Retention,
+    pub batch: Batch,
     pub catalog: Catalog,
+    pub orchestration: Orchestration,
+    pub stuck_orders: StuckOrders,
     pub projection: Projection,
     pub downstream: Downstream,
+    pub gateway: Gateway,
+    pub readiness: Readiness,
+    pub heartbeat: Heartbeat,
     pub logging: Logging,
+    #[serde(skip)]
+    pub subtopologies: Vec<SubTopology>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
     pub data_dir: PathBuf,
+    pub stop_wait_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -42,15 +60,34 @@ pub enum Durability {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     pub kind: LogKind,
     pub durability: Durability,
     pub partitions: u32,
+    pub block_cache_bytes: usize,
+    pub write_buffers_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub story_days: i64,
+    pub internal_days: i64,
+    pub dead_letters_days: i64,
+    pub ended_orders_days: i64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    pub records_max: usize,
+    pub bytes_max: usize,
+    pub timers_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Catalog {
     pub directory: PathBuf,
     pub time_divisor: u32,
@@ -58,19 +95,56 @@ pub struct Catalog {
     pub duration_ms_max: i64,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Orchestration {
+    pub turn_wait_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StuckOrders {
+    pub grace_ms: i64,
+    pub stage_ms: i64,
+    pub deferred_ms: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Projection {
     pub url: String,
-    /// So long after its end an order keeps its history; 0: for ever.
+    pub batch_records_max: usize,
     pub history_retention_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Downstream {
     pub simulated: bool,
     pub scenario: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Address and port; empty: nothing listens.
+    pub listen: String,
+    pub connections_max: usize,
+    pub request_timeout_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readiness {
+    pub projection_lag_records_max: u64,
+    pub heartbeat_age_ms_max: i64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// 0: none is sent.
+    pub interval_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -81,39 +155,23 @@ pub enum LogFormat {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Logging {
     pub format: LogFormat,
     pub level: String,
 }
 
-impl Default for Node {
-    fn default() -> Node {
-        Node { data_dir: "data".into() }
-    }
+/// The settings, and where each of them came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub settings: Settings,
+    pub read: Read,
 }
 
-impl Default for Log {
-    fn default() -> Log {
-        Log { kind: LogKind::Embedded, durability: Durability::Fsync, partitions: 8 }
-    }
-}
-
-impl Default for Catalog {
-    fn default() -> Catalog {
-        Catalog { directory: "config/catalog".into(), time_divisor: 1, duration_ms_max: 0 }
-    }
-}
-
-impl Default for Downstream {
-    fn default() -> Downstream {
-        Downstream { simulated: true, scenario: PathBuf::new() }
-    }
-}
-
-impl Default for Logging {
-    fn default() -> Logging {
-        Logging { format: LogFormat::Pretty, level: "info".to_owned() }
+impl Default for Settings {
+    fn default() -> Settings {
+        let read = load::read(&Sources::default());
+        Settings::of(&read.unwrap_or_else(|error| panic!("the defaults go together: {error}")))
     }
 }
 
@@ -121,49 +179,23 @@ impl Settings {
     /// Defaults, then the file, then the environment (`ORDERSTREAM__LOG__DURABILITY`).
     ///
     /// # Errors
-    /// What is unknown, of the wrong type or out of range, with the key's name; an unreadable file.
-    pub fn load(file: Option<&Path>) -> anyhow::Result<Settings> {
-        let mut builder = config::Config::builder();
-        if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("could not read \"{}\"", path.display()))?;
-            builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml));
-        }
-        let environment =
-            config::Environment::with_prefix("ORDERSTREAM").prefix_separator("__").separator("__");
-        let loaded = builder.add_source(environment.try_parsing(true)).build();
-        let shown =
-            file.map_or_else(|| "the environment".to_owned(), |path| format!("\"{}\"", path.display()));
-        let settings: Settings = loaded
-            .and_then(config::Config::try_deserialize)
-            .with_context(|| format!("settings in {shown} are not valid"))?;
-        settings.checked().with_context(|| format!("settings in {shown} are not valid"))
+    /// Everything that is unknown, of the wrong kind or out of range, a line each with its place; an unreadable file.
+    pub fn load(file: Option<&Path>) -> Result<Settings, Error> {
+        Ok(Settings::load_from(&Sources::of_process(file))?.settings)
     }
 
-    fn checked(mut self) -> anyhow::Result<Settings> {
-        if self.subtopologies.is_empty() {
-            self.subtopologies = topology::SubTopology::defaults();
-        }
-        if !(1..=PARTITIONS_MAX).contains(&self.log.partitions) {
-            bail!("log.partitions is {}, allowed are 1 to {PARTITIONS_MAX}", self.log.partitions);
-        }
-        if self.catalog.time_divisor == 0 {
-            bail!("catalog.time_divisor is 0, it must be at least 1");
-        }
-        if self.catalog.duration_ms_max < 0 {
-            bail!("catalog.duration_ms_max is {}, it must be 0 or more", self.catalog.duration_ms_max);
-        }
-        for group in &self.subtopologies {
-            if !(1..=WORKERS_MAX).contains(&group.workers) {
-                bail!(
-                    "subtopology \"{}\" has {} workers, allowed are 1 to {WORKERS_MAX}",
-                    group.name,
-                    group.workers
-                );
-            }
-        }
-        topology::check(&self.subtopologies)?;
-        Ok(self)
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn load_from(sources: &Sources) -> Result<Loaded, Error> {
+        let read = load::read(sources)?;
+        Ok(Loaded { settings: Settings::of(&read), read })
+    }
+
+    fn of(read: &Read) -> Settings {
+        let settings: Result<Settings, toml::de::Error> = table(&read.values).try_into();
+        // Every value was checked for its key; that keys and fields are the same is tested.
+        let settings = settings.unwrap_or_else(|error| panic!("settings and their table differ: {error}"));
+        Settings { subtopologies: read.groups.clone(), ..settings }
     }
 
     /// Where the projection is: the configured address, else a file in the data directory.
@@ -177,4 +209,22 @@ impl Settings {
             self.projection.url.clone()
         }
     }
+}
+
+/// Section → key → value.
+fn table(values: &Values) -> toml::Table {
+    let mut sections = toml::Table::new();
+    for key in keys::KEYS {
+        let Some((value, _)) = values.get(key.name) else { continue };
+        let value = match value {
+            Value::Flag(flag) => toml::Value::Boolean(*flag),
+            Value::Whole(whole) => toml::Value::Integer(*whole),
+            Value::Text(text) => toml::Value::String(text.clone()),
+        };
+        let section = sections.entry(key.section()).or_insert_with(|| toml::Table::new().into());
+        if let toml::Value::Table(section) = section {
+            section.insert(key.short().to_owned(), value);
+        }
+    }
+    sections
 }

@@ -26,8 +26,6 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// A whole sentence.
     pub says: &'static str,
-    /// Whether a service has it from its first minute, with no order and no trouble.
-    pub always: bool,
 }
 
 impl Kind {
@@ -49,7 +47,7 @@ static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 ///
 /// # Errors
 /// Another registry is there already, or a histogram has no bounds.
-pub fn install(declared: &'static [Metric]) -> Result<PrometheusHandle, String> {
+pub fn install(declared: &[Metric]) -> Result<PrometheusHandle, String> {
     if let Some(handle) = HANDLE.get() {
         return Ok(handle.clone());
     }

@@ -41,7 +41,7 @@ fn configure(directory: &Path, generator: &Generator) -> (PathBuf, Settings) {
     let scenario = directory.join("scenario.json");
     let text = format!(
         "[node]\ndata_dir = {:?}\n[catalog]\ndirectory = {:?}\ntime_divisor = 200\nduration_ms_max = 4000\n\
-         [downstream]\nscenario = {:?}\n[logging]\nlevel = \"error\"\n",
+         [downstream]\nscenario = {:?}\n[gateway]\nlisten = \"\"\n[logging]\nlevel = \"error\"\n",
         directory.join("data"),
         root.join("config/catalog"),
         scenario

@@ -33,7 +33,7 @@ contracts! {
     OrderMarkedStuck
     OrderSignal BillingIntent Notification Command Feedback
     ProductRequest ProductChanged ProductReportRefused
-    DownstreamObserved DownstreamHealth CatalogPublished
+    DownstreamObserved DownstreamHealth CatalogPublished Heartbeat
 }
 
 macro_rules! states {

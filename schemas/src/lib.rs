@@ -11,6 +11,7 @@ pub mod contracts;
 pub mod evolution;
 pub mod examples;
 pub mod headers;
+pub mod heartbeat;
 pub mod own;
 pub mod registry;
 mod shape;

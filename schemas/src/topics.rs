@@ -13,15 +13,26 @@ pub const DOWNSTREAM_HEALTH: &str = "orderstream.downstream.health";
 pub const CATALOG: &str = "orderstream.catalog";
 pub const BILLING_INTENTS: &str = "orderstream.billing.intents";
 pub const NOTIFICATIONS: &str = "orderstream.notifications";
+pub const HEARTBEATS: &str = "orderstream.heartbeats";
+/// The same for shards that are keyed by system: partition counts of one shard's inputs are equal.
+pub const SYSTEM_HEARTBEATS: &str = "orderstream.heartbeats.systems";
 pub const DEAD_LETTERS: &str = "orderstream.dead-letters";
 
 const DAY_MS: i64 = 86_400_000;
 /// Long enough to bring a system back after a long week-end and to replay what it missed.
-const INTERNAL_RETENTION_MS: i64 = 7 * DAY_MS;
+pub const INTERNAL_RETENTION_MS: i64 = 7 * DAY_MS;
 /// What outsiders read, and what a projection is rebuilt from.
-const STORY_RETENTION_MS: i64 = 400 * DAY_MS;
+pub const STORY_RETENTION_MS: i64 = 400 * DAY_MS;
 /// A person has to come by.
-const DEAD_LETTER_RETENTION_MS: i64 = 90 * DAY_MS;
+pub const DEAD_LETTER_RETENTION_MS: i64 = 90 * DAY_MS;
+/// Only the newest one of each shard says anything; the others are kept for whoever asks what happened last night.
+const HEARTBEAT_RETENTION_MS: i64 = DAY_MS;
+// By these values a data directory's own retention is told which kind of topic it is about.
+const _: () = assert!(
+    HEARTBEAT_RETENTION_MS < INTERNAL_RETENTION_MS
+        && INTERNAL_RETENTION_MS < DEAD_LETTER_RETENTION_MS
+        && DEAD_LETTER_RETENTION_MS < STORY_RETENTION_MS
+);
 
 /// What the key of a record names. Topics of one class have the same number of partitions, so that equal keys meet in one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,6 +152,16 @@ pub const TOPICS: &[Topic] = &[
         retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Order,
     },
     Topic {
+        name: HEARTBEATS, key: "who sent it", records: &["Heartbeat"],
+        written_by: &["orderstream", "every shard"], read_by: &["every shard", "orderstream"],
+        retention: Retention::Ms(HEARTBEAT_RETENTION_MS), partitioning: Partitioning::Order,
+    },
+    Topic {
+        name: SYSTEM_HEARTBEATS, key: "who sent it", records: &["Heartbeat"],
+        written_by: &["orderstream", "every shard"], read_by: &["every shard", "orderstream"],
+        retention: Retention::Ms(HEARTBEAT_RETENTION_MS), partitioning: Partitioning::System,
+    },
+    Topic {
         name: DEAD_LETTERS, key: "as it came", records: &[], // original bytes, the error in headers
         written_by: &["every shard"], read_by: &["operators"],
         retention: Retention::Ms(DEAD_LETTER_RETENTION_MS), partitioning: Partitioning::Any,
@@ -187,7 +208,9 @@ mod tests {
     #[test]
     fn every_record_has_one_topic_and_every_topic_known_records() {
         for (name, _) in contracts::SOURCES {
-            assert_eq!(carrying(name).count(), 1, "{name}");
+            // A heartbeat goes to shards of every kind of key.
+            let topics = if *name == "Heartbeat" { 2 } else { 1 };
+            assert_eq!(carrying(name).count(), topics, "{name}");
         }
         for topic in TOPICS {
             for record in topic.records {

@@ -35,6 +35,8 @@ pub enum Stream {
     Feedback,
     ProductRequests,
     Observations,
+    Heartbeats,
+    SystemHeartbeats,
 }
 
 impl Stream {
@@ -46,6 +48,8 @@ impl Stream {
             Stream::Feedback => topics::FEEDBACK,
             Stream::ProductRequests => topics::PRODUCT_REQUESTS,
             Stream::Observations => topics::DOWNSTREAM_OBSERVATIONS,
+            Stream::Heartbeats => topics::HEARTBEATS,
+            Stream::SystemHeartbeats => topics::SYSTEM_HEARTBEATS,
         }
     }
 }
@@ -81,7 +85,7 @@ impl Processor {
         }
     }
 
-    /// The streams it reads, events apart.
+    /// The streams it reads, events and heartbeats apart.
     pub fn reads(self) -> &'static [Stream] {
         match self {
             Capture => &[Stream::OrderRequests],
@@ -167,6 +171,7 @@ impl SubTopology {
         if self.processors.iter().any(|processor| self.hears_from_apart(*processor)) {
             streams.push(Stream::OrderEvents);
         }
+        streams.extend(self.heartbeats());
         streams.sort_unstable();
         streams.dedup();
         streams
@@ -175,6 +180,14 @@ impl SubTopology {
     /// The topics of those streams.
     pub fn topics(&self) -> Vec<&'static str> {
         self.streams().into_iter().map(Stream::topic).collect()
+    }
+
+    /// Where the service sends heartbeats to its shards, and where they are passed on; none of a group without processors.
+    pub fn heartbeats(&self) -> Option<Stream> {
+        self.processors.first().map(|first| match first.keyed_by() {
+            KeyedBy::Order | KeyedBy::Product => Stream::Heartbeats,
+            KeyedBy::System => Stream::SystemHeartbeats,
+        })
     }
 
     fn hears_from_apart(&self, processor: Processor) -> bool {

@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod graph;
 pub mod memory;
 pub mod shell;
+mod stages;
 
-pub use adapter::{Kept, Line, LineSettings, read_cell};
+pub use adapter::{Kept, Line, LineSettings, heartbeat, read_cell};
 pub use graph::{KeyedBy, Processor, Stream, SubTopology, check};

@@ -23,13 +23,20 @@ use crate::settings::{Durability, Settings};
 mod behaviour;
 pub mod catalog;
 mod downstream;
-pub use behaviour::Behaviour;
-pub use downstream::{GROUP as SIMULATED_GROUP, LEDGER_DIR, feedback, scenario};
+pub mod heartbeat;
+mod process;
 pub mod projected;
 pub mod projecting;
+pub mod vitals;
+pub mod watch;
+mod watched;
 
-/// How long the parts may take to stop, once asked.
-const STOP_WAIT: Duration = Duration::from_secs(30);
+pub use behaviour::Behaviour;
+pub use downstream::{GROUP as SIMULATED_GROUP, LEDGER_DIR, feedback, scenario};
+use vitals::Vitals;
+use watch::Watch;
+use watched::Watched;
+
 /// Below the data directory.
 pub const LOG_DIR: &str = "log";
 /// With less disk left than this no new order is taken: what is under way keeps the room that it needs to end.
@@ -68,7 +75,19 @@ impl KeyValue for Meta {
     }
 }
 
-/// Every topic, as the log wants it.
+const DAY_MS: i64 = 86_400_000;
+
+/// How long a topic keeps its records: what the settings say of topics of its kind.
+fn retention_ms(declared_ms: i64, settings: &crate::settings::Retention) -> i64 {
+    match declared_ms {
+        topics::STORY_RETENTION_MS => settings.story_days * DAY_MS,
+        topics::INTERNAL_RETENTION_MS => settings.internal_days * DAY_MS,
+        topics::DEAD_LETTER_RETENTION_MS => settings.dead_letters_days * DAY_MS,
+        other => other,
+    }
+}
+
+/// Every topic, as the log wants it, with the retention that is declared.
 pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
     let systems: Vec<String> = systems.into_iter().collect();
     let all = topics::all(systems.iter().map(String::as_str));
@@ -116,9 +135,16 @@ impl Store {
             Durability::Fsync => embedded::Durability::Fsync,
             Durability::Os => embedded::Durability::Os,
         };
+        let memory = embedded::Memory {
+            block_cache_bytes: settings.log.block_cache_bytes,
+            write_buffers_bytes: settings.log.write_buffers_bytes,
+        };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let topics = specs(settings.log.partitions, systems.iter().cloned());
-        Store::on(Embedded::open(&directory, topics, durability, clock.clone())?, clock)
+        let mut topics = specs(settings.log.partitions, systems.iter().cloned());
+        for topic in &mut topics {
+            topic.retention_ms = topic.retention_ms.map(|ms| retention_ms(ms, &settings.retention));
+        }
+        Store::on(Embedded::open_within(memory, &directory, topics, durability, clock.clone())?, clock)
     }
 
     /// As [`Store::open`], for looking: a directory that no service ever ran on is not made one.
@@ -209,6 +235,8 @@ pub struct Service {
     stop: StopSignal,
     failed: Arc<AtomicBool>,
     threads: Vec<(String, JoinHandle<()>)>,
+    vitals: Arc<Vitals>,
+    stop_wait: Duration,
 }
 
 impl Service {
@@ -217,24 +245,38 @@ impl Service {
     /// # Errors
     /// Whatever keeps it from starting; then nothing runs.
     pub fn start(settings: &Settings) -> anyhow::Result<Service> {
+        let vitals = Arc::new(Vitals::new(settings, Arc::new(SystemClock)));
+        Service::start_watched(settings, &Watch::new(settings, vitals))
+    }
+
+    /// The same, seen by somebody.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_watched(settings: &Settings, watch: &Watch) -> anyhow::Result<Service> {
         let catalog = catalog::load(&settings.catalog)?;
         let store = Arc::new(Store::open(settings, &catalog)?);
+        watch.opened(&store);
+        watch.vitals.log_opened();
         projecting::check(&settings.projection_url(), &store)?;
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         catalog::publish(&store, &catalog)?;
+        watch.vitals.catalog_published(catalog.version.as_str());
         let mut service = Service {
             store,
             behaviour,
             stop: StopSignal::new(),
             failed: Arc::new(AtomicBool::new(false)),
             threads: Vec::new(),
+            vitals: watch.vitals.clone(),
+            stop_wait: Duration::from_millis(settings.node.stop_wait_ms),
         };
-        let line_settings = line_settings(settings);
         for group in &settings.subtopologies {
             for number in 0..group.workers {
-                service.start_worker(group, number, line_settings)?;
+                service.start_worker(settings, group, number)?;
             }
         }
+        service.start_heartbeat(settings)?;
         service.start_projection(settings)?;
         if settings.downstream.simulated {
             service.start_downstream(settings)?;
@@ -244,9 +286,9 @@ impl Service {
 
     fn start_worker(
         &mut self,
+        settings: &Settings,
         group: &topology::SubTopology,
         number: u32,
-        settings: LineSettings,
     ) -> anyhow::Result<()> {
         let name = format!("{}-{number}", group.name);
         let membership = Membership {
@@ -257,17 +299,37 @@ impl Service {
             topics_broadcast: vec![topics::CATALOG.into(), topics::DOWNSTREAM_HEALTH.into()],
         };
         let member = self.store.log.member(membership)?;
-        let line = Line::new(group.clone(), self.store.codec.clone(), self.store.state.clone(), settings);
-        let shard_settings = runtime::Settings::new(&name, topics::DEAD_LETTERS);
-        let worker = Worker::new(member, line, self.store.clock.clone(), shard_settings)?;
+        let (codec, state) = (self.store.codec.clone(), self.store.state.clone());
+        let line = Line::new(group.clone(), codec, state, line_settings(settings));
+        let vitals = self.vitals.clone();
+        let watched = Watched { line, vitals, group: group.name.clone(), worker: name.clone() };
+        let shard_settings = runtime::Settings {
+            batch_records_max: settings.batch.records_max,
+            batch_bytes_max: settings.batch.bytes_max,
+            batch_timers_max: settings.batch.timers_max,
+            ..runtime::Settings::new(&name, topics::DEAD_LETTERS)
+        };
+        let worker = Worker::new(member, watched, self.store.clock.clone(), shard_settings)?;
         self.spawn(name, move |stop| Ok(worker.run(stop)?))
     }
 
+    fn start_heartbeat(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        if settings.heartbeat.interval_ms == 0 {
+            return Ok(());
+        }
+        let interval = Duration::from_millis(settings.heartbeat.interval_ms);
+        let (store, vitals) = (self.store.clone(), self.vitals.clone());
+        self.spawn("heartbeat".to_owned(), move |stop| heartbeat::run(&store, interval, &vitals, stop))
+    }
+
     fn start_projection(&mut self, settings: &Settings) -> anyhow::Result<()> {
-        let (url, store) = (settings.projection_url(), self.store.clone());
-        let history_retention_days = settings.projection.history_retention_days;
-        self.spawn("projection".to_owned(), move |stop| {
-            projecting::run(&url, history_retention_days, &store, stop)
+        let (url, store, vitals) = (settings.projection_url(), self.store.clone(), self.vitals.clone());
+        let keeping = projecting::Keeping {
+            batch_records_max: settings.projection.batch_records_max,
+            history_retention_days: settings.projection.history_retention_days,
+        };
+        self.spawn(vitals::PROJECTION.to_owned(), move |stop| {
+            projecting::run(&url, keeping, &store, &vitals, stop)
         })
     }
 
@@ -283,8 +345,11 @@ impl Service {
         part: impl FnOnce(&StopSignal) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
         let (stop, failed, shown) = (self.stop.clone(), self.failed.clone(), name.clone());
+        let vitals = self.vitals.clone();
+        vitals.thread_started(&name);
         let run = move || {
             let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| part(&stop)));
+            vitals.thread_ended(&shown, matches!(ended, Ok(Ok(()))));
             let error = match ended {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => format!("{error:#}"),
@@ -309,12 +374,13 @@ impl Service {
     /// # Errors
     /// A part that had failed, or that does not stop in time.
     pub fn stop(mut self) -> anyhow::Result<()> {
+        self.vitals.stop();
         self.stop.stop();
-        let deadline = std::time::Instant::now() + STOP_WAIT;
+        let deadline = std::time::Instant::now() + self.stop_wait;
         for (name, thread) in self.threads.drain(..) {
             while !thread.is_finished() {
                 if std::time::Instant::now() > deadline {
-                    bail!("part \"{name}\" did not stop within {} s", STOP_WAIT.as_secs());
+                    bail!("part \"{name}\" did not stop within {} s", self.stop_wait.as_secs());
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -336,7 +402,13 @@ impl Drop for Service {
 
 /// What the processors are told; durations follow the catalog's divisor, so that demonstrations keep their proportions.
 fn line_settings(settings: &Settings) -> LineSettings {
-    LineSettings::default().scaled(settings.catalog.time_divisor)
+    let mut line = LineSettings::default();
+    line.orchestration.retention_ms = settings.retention.ended_orders_days * DAY_MS;
+    line.orchestration.turn_wait_ms = settings.orchestration.turn_wait_ms;
+    line.stuck_orders.grace_ms = settings.stuck_orders.grace_ms;
+    line.stuck_orders.stage_ms = settings.stuck_orders.stage_ms;
+    line.stuck_orders.deferred_ms = settings.stuck_orders.deferred_ms;
+    line.scaled(settings.catalog.time_divisor)
 }
 
 /// Reads a whole folder of files of one kind, sorted by name.

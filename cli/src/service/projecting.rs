@@ -11,11 +11,14 @@ use runtime::log::embedded::{Reader, Start};
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
 
-use super::Store;
+use super::vitals::{PROJECTION, Vitals};
+use super::{Store, heartbeat};
 use super::projected::{TOPICS, applied, ends};
 
-/// As many events as go into one transaction.
-const BATCH: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
+/// As many bytes of events as go into one transaction.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// As many heartbeats as are read at once.
+const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// The pause after a transaction that failed, doubled with each failure in a row.
 const BACKOFF_MS_MIN: u64 = 100;
@@ -57,22 +60,31 @@ pub fn check(url: &str, store: &Store) -> anyhow::Result<()> {
     })
 }
 
-/// Until `stop`; then what is read is applied and the database closed. `history_retention_days`: so long after its end an order
-/// keeps its history; 0: for ever.
+/// How the projection is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// As many events as go into one transaction.
+    pub batch_records_max: usize,
+    /// So long after its end an order keeps its history; 0: for ever.
+    pub history_retention_days: u32,
+}
+
+/// Until `stop`; then what is read is applied and the database closed.
 ///
 /// # Errors
 /// The database cannot be opened for another reason than being out of reach, or the log cannot be read. A transaction that fails is
 /// tried again for ever.
 pub fn run(
     url: &str,
-    history_retention_days: u32,
+    keeping: Keeping,
     store: &Arc<Store>,
+    vitals: &Vitals,
     stop: &StopSignal,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let Some(projection) = open(url, store, stop).await? else { return Ok(()) };
-        let mut pump = Pump::new(&projection, store, history_retention_days).await?;
+        let mut pump = Pump::new(&projection, store, keeping, vitals).await?;
         let ended = pump.run(stop).await;
         projection.close().await;
         ended
@@ -131,9 +143,11 @@ struct Pump<'a> {
     projection: &'a Projection,
     store: &'a Store,
     reader: Reader,
+    beats: Reader,
+    vitals: &'a Vitals,
     lag: Lag,
     noted: (Instant, Vec<End>),
-    history_retention_days: u32,
+    keeping: Keeping,
     pruned_at: Option<Instant>,
 }
 
@@ -141,7 +155,8 @@ impl<'a> Pump<'a> {
     async fn new(
         projection: &'a Projection,
         store: &'a Store,
-        history_retention_days: u32,
+        keeping: Keeping,
+        vitals: &'a Vitals,
     ) -> anyhow::Result<Pump<'a>> {
         let known = projection.positions().await?.into_iter();
         let positions = known.map(|((topic, partition), next_offset)| Position {
@@ -155,16 +170,19 @@ impl<'a> Pump<'a> {
             projection,
             store,
             reader,
+            beats: heartbeat::reader(store)?,
+            vitals,
             lag: Lag::new(),
             noted,
-            history_retention_days,
+            keeping,
             pruned_at: None,
         })
     }
 
     async fn run(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
-            let records = self.reader.poll(BATCH, IDLE_WAIT)?;
+            let batch = Limits { records_max: self.keeping.batch_records_max, bytes_max: BATCH_BYTES_MAX };
+            let records = self.reader.poll(batch, IDLE_WAIT)?;
             if records.is_empty() {
                 self.lag.set(0, None, 0);
                 self.note_ends(true).await?;
@@ -174,6 +192,20 @@ impl<'a> Pump<'a> {
             } else {
                 return Ok(());
             }
+            self.vitals.projected(self.reader.lag_records());
+            self.beat().await?;
+        }
+        Ok(())
+    }
+
+    /// A heartbeat has reached its end here: what was read before it is applied, and the database answers.
+    async fn beat(&mut self) -> anyhow::Result<()> {
+        let passed = heartbeat::passed(self.store, &self.beats.poll(BEATS, Duration::ZERO)?);
+        let last = passed.iter().map(|(heartbeat, _)| heartbeat.sent_at.0).max();
+        if let Some(sent_at_ms) = last
+            && self.projection.positions().await.is_ok()
+        {
+            self.vitals.beat(PROJECTION, 0, sent_at_ms);
         }
         Ok(())
     }
@@ -230,11 +262,11 @@ impl<'a> Pump<'a> {
     /// Only when all is applied: what ended longest ago could be among the rest.
     async fn prune(&mut self, stop: &StopSignal) {
         let due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_EVERY);
-        if self.history_retention_days == 0 || !due {
+        if self.keeping.history_retention_days == 0 || !due {
             return;
         }
         self.pruned_at = Some(Instant::now());
-        let kept_ms = i64::from(self.history_retention_days).saturating_mul(DAY_MS);
+        let kept_ms = i64::from(self.keeping.history_retention_days).saturating_mul(DAY_MS);
         let before = Timestamp(self.store.clock.now_ms().saturating_sub(kept_ms));
         let mut orders = 0;
         while !stop.is_stopped() {

@@ -38,6 +38,9 @@ pub trait Handler: Send {
     /// The timer is cancelled already and may be set anew. An error, or a panic, undoes what this step staged.
     fn on_timer(&mut self, step: &mut Step<'_>, timer: &DueTimer) -> Result<(), HandlerError>;
 
+    /// What was staged since the last call is one batch, and on its way.
+    fn on_appended(&mut self) {}
+
     /// The oldest batch on its way is committed.
     fn on_committed(&mut self) {}
 

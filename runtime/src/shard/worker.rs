@@ -197,7 +197,6 @@ impl<L: Log, H: Handler> Worker<L, H> {
             }
         }
         self.append()?;
-        self.metrics.lag_records.set(self.log.lag_records() as f64);
         Ok(Turn::Worked)
     }
 
@@ -265,7 +264,12 @@ impl<L: Log, H: Handler> Worker<L, H> {
             }
             Ok(Err(HandlerError::Retry(reason))) => return Err(Setback::Retry(reason)),
             Ok(Err(HandlerError::DeadLetter { reason })) => reason,
-            Err(panic) => format!("panicked: {}", panic_text(panic.as_ref())),
+            Err(panic) => {
+                let reason = panic_text(panic.as_ref());
+                // Input is never to blame for a panic: an invariant of ours broke.
+                error!(worker = %self.settings.worker, partition, reason, "handler panicked");
+                format!("panicked: {reason}")
+            }
         };
         self.overlay.step_undo();
         self.timers.step_undo();

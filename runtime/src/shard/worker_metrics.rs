@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 
 pub(super) struct WorkerMetrics {
     pub(super) input_records: Counter,
@@ -12,7 +12,6 @@ pub(super) struct WorkerMetrics {
     pub(super) batches_failed: Counter,
     pub(super) batch_records: Histogram,
     pub(super) commit_seconds: Histogram,
-    pub(super) lag_records: Gauge,
 }
 
 impl WorkerMetrics {
@@ -25,8 +24,7 @@ impl WorkerMetrics {
             dead_letters: counter!("orderstream_dead_letters_total", "worker" => worker.clone()),
             batches_failed: counter!("orderstream_batches_failed_total", "worker" => worker.clone()),
             batch_records: histogram!("orderstream_batch_size_records", "worker" => worker.clone()),
-            commit_seconds: histogram!("orderstream_commit_duration_seconds", "worker" => worker.clone()),
-            lag_records: gauge!("orderstream_lag_records", "worker" => worker),
+            commit_seconds: histogram!("orderstream_commit_duration_seconds", "worker" => worker),
         }
     }
 }

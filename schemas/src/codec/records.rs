@@ -5,6 +5,7 @@ use domain::inventory::{ProductChanged, ProductReportRefused, ProductRequest};
 use domain::order::event::*;
 
 use super::{Error, coder::Coder};
+use crate::heartbeat::Heartbeat;
 use crate::own::OrderRequest;
 use domain::catalog::CatalogPublished;
 
@@ -51,5 +52,5 @@ recorded! {
         MilestoneReached FeedbackIgnored WaitFailed FalloutDetected FalloutClassified FalloutResolved OrderMarkedStuck;
     others:
         OrderRequest OrderSignal BillingIntent Notification Command Feedback ProductRequest ProductChanged
-        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished
+        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished Heartbeat
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::contracts::Contract;
+use crate::heartbeat::Heartbeat;
 use crate::own::OrderRequest;
 use crate::registry::{LocalIds, subject};
 use crate::testing;
@@ -74,7 +75,7 @@ fn encoded(codec: &Codec, contract: &Contract, round: usize) -> Vec<u8> {
         FeasibilityUnanswered OrderDecomposed DecompositionFailed OrderStateChanged ItemStateChanged TaskStateChanged
         ServiceOrderStateChanged MilestoneReached FeedbackIgnored WaitFailed FalloutDetected FalloutClassified FalloutResolved
         OrderMarkedStuck OrderSignal BillingIntent Notification Command Feedback ProductRequest ProductChanged
-        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished
+        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished Heartbeat
     )
 }
 
@@ -86,7 +87,7 @@ fn every_record_type_is_written_and_read_by_its_contract() {
         FeasibilityUnanswered OrderDecomposed DecompositionFailed OrderStateChanged ItemStateChanged TaskStateChanged
         ServiceOrderStateChanged MilestoneReached FeedbackIgnored WaitFailed FalloutDetected FalloutClassified FalloutResolved
         OrderMarkedStuck OrderSignal BillingIntent Notification Command Feedback ProductRequest ProductChanged
-        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished
+        ProductReportRefused DownstreamObserved DownstreamHealth CatalogPublished Heartbeat
     );
     for (name, _) in contracts::SOURCES {
         assert!(checked.contains(name), "{name} is not checked");

@@ -59,6 +59,7 @@ impl Run<'_> {
         }
         let mut headers = record.headers.clone();
         headers.push((SENT_ON.into(), Bytes::from_static(b"1")));
+        self.line.stages.gave(Processor::Capture);
         self.shell.emit(Outgoing {
             topic: record.topic.clone(),
             partition: None,

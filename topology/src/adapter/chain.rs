@@ -68,6 +68,7 @@ impl Run<'_> {
         if self.shell.is_misplaced(&record.topic, feedback.order_key.as_str().as_bytes()) {
             return self.send_on(record, &feedback.order_key);
         }
+        self.line.stages.answered(&feedback.system, feedback.kind);
         let (key, id, now) = (feedback.order_key.clone(), feedback.feedback_id.0.clone(), self.shell.now());
         if self.has(Processor::Validation) {
             let arrival = self.arrival(Processor::Validation, &id, now);

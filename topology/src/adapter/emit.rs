@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::unreadable;
 use crate::graph::Processor;
 use crate::shell::Shell;
+use crate::stages::Stages;
 
 /// Writes the outputs of one input. Equal inputs give equal ids: the n-th record of a name that follows from an input is always the n-th.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(super) struct Emitter<'a> {
     /// W3C Trace Context of the input, for all that follows from it at once.
     pub(super) trace_parent: Option<String>,
     ordinals: BTreeMap<(String, &'static str), u32>,
+    stages: &'a Stages,
 }
 
 /// What of a record is not its body.
@@ -34,8 +36,8 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(codec: &'a Codec) -> Emitter<'a> {
-        Emitter { codec, trace_parent: None, ordinals: BTreeMap::new() }
+    pub(super) fn new(codec: &'a Codec, stages: &'a Stages) -> Emitter<'a> {
+        Emitter { codec, trace_parent: None, ordinals: BTreeMap::new(), stages }
     }
 
     /// Gives the event's id.
@@ -60,6 +62,8 @@ impl<'a> Emitter<'a> {
             at: cause.at,
             processor,
         };
+        tracing::debug!(order_key = %cause.order_key, event = event.name(), "event written");
+        self.stages.event(event);
         self.send(shell, &envelope, event.name(), body)
     }
 
@@ -82,6 +86,7 @@ impl<'a> Emitter<'a> {
         name: &'static str,
         body: Vec<u8>,
     ) -> Result<String, HandlerError> {
+        self.stages.gave(envelope.processor);
         let ordinal = self.ordinals.entry((envelope.causation_id.to_owned(), name)).or_default();
         let id = event_id(envelope.key, envelope.causation_id, name, *ordinal);
         *ordinal += 1;

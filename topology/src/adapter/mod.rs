@@ -17,10 +17,12 @@ use schemas::{headers, topics};
 
 use crate::graph::{Processor, SubTopology};
 use crate::shell::Shell;
+use crate::stages::Stages;
 
 mod capture;
 mod chain;
 mod emit;
+pub mod heartbeat;
 mod keyed;
 mod orchestration;
 mod states;
@@ -58,6 +60,7 @@ pub struct Line {
     /// Both are derived from broadcasts alone.
     catalogs: Catalogs,
     health: BTreeMap<String, DownstreamHealth>,
+    stages: Stages,
 }
 
 /// A dead letter for what can never be read or written. What only the ids of schemas keep from it (a registry that is away, a full
@@ -87,20 +90,25 @@ impl Line {
         state: Arc<StateCodec>,
         settings: LineSettings,
     ) -> Line {
-        Line { group, codec, state, settings, catalogs: Catalogs::default(), health: BTreeMap::new() }
+        let stages = Stages::new(&group.processors);
+        Line { group, codec, state, settings, catalogs: Catalogs::default(), health: BTreeMap::new(), stages }
     }
 
     /// A record of a broadcast topic: a catalog version, or the health of a system. One that cannot be read changes nothing.
     pub fn take_broadcast(&mut self, record: &Record) {
         let Some(value) = record.value.as_deref() else { return };
         let taken = match record.topic.as_ref() {
-            topics::CATALOG => {
-                self.codec.decode::<CatalogPublished>(value).map_err(|e| e.to_string()).and_then(
-                    |published| self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string()),
-                )
-            }
+            topics::CATALOG => self
+                .codec
+                .decode::<CatalogPublished>(value)
+                .map_err(|e| e.to_string())
+                .and_then(|published| {
+                    self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string())
+                })
+                .map(|()| self.know_systems()),
             topics::DOWNSTREAM_HEALTH => {
                 self.codec.decode::<DownstreamHealth>(value).map_err(|e| e.to_string()).map(|health| {
+                    self.stages.health(&health);
                     self.health.insert(health.system.clone(), health);
                 })
             }
@@ -116,18 +124,21 @@ impl Line {
     /// # Errors
     /// A dead letter for what can never be read; a retry while a catalog version is not here yet.
     pub fn take_record(&mut self, shell: &mut dyn Shell, record: &Record) -> Result<(), HandlerError> {
+        tracing::trace!(topic = %record.topic, partition = record.partition, offset = record.offset, "record taken");
+        let now = shell.now();
         let mut run = self.run(shell);
         run.emitter.trace_parent = header(record, headers::TRACE_PARENT);
-        match record.topic.as_ref() {
-            topics::ORDER_REQUESTS => run.request(record)?,
-            topics::ORDER_EVENTS => run.event_from_log(record)?,
-            topics::FEEDBACK => run.feedback(record)?,
-            topics::ORDER_SIGNALS => run.signal(record)?,
-            topics::PRODUCT_REQUESTS => run.product_request(record)?,
-            topics::DOWNSTREAM_OBSERVATIONS => run.observation(record)?,
-            other => return Err(dead_letter(format!("topic \"{other}\" is read by no processor"))),
+        let done = run.record(record).and_then(|()| run.drain());
+        self.stages.end(now, done.is_ok());
+        done
+    }
+
+    /// Every system has its counters and says what its circuit is, before anything goes to it.
+    fn know_systems(&mut self) {
+        let systems = self.catalogs.latest().into_iter().flat_map(|catalog| catalog.systems.keys());
+        for system in systems {
+            self.stages.know(system, self.health.get(system));
         }
-        run.drain()
     }
 
     /// A timer of one of the group's processors.
@@ -144,13 +155,16 @@ impl Line {
         let key = text_key(Some(&timer.key))?;
         let id = format!("timer/{}/{}/{}", timer.processor, timer.name, timer.due_ms);
         // Without a trace: the one that the timer was set in has ended by now.
+        let now = shell.now();
         let mut run = self.run(shell);
-        run.timer(processor, &key, &timer.name, &id)?;
-        run.drain()
+        let done = run.timer(processor, &key, &timer.name, &id).and_then(|()| run.drain());
+        self.stages.end(now, done.is_ok());
+        done
     }
 
     fn run<'a>(&'a self, shell: &'a mut dyn Shell) -> Run<'a> {
-        let emitter = Emitter::new(&self.codec);
+        self.stages.begin();
+        let emitter = Emitter::new(&self.codec, &self.stages);
         Run { line: self, shell, emitter, heard: VecDeque::new() }
     }
 }
@@ -167,6 +181,18 @@ impl Handler for Line {
     fn on_timer(&mut self, step: &mut Step<'_>, timer: &DueTimer) -> Result<(), HandlerError> {
         self.take_timer(step, timer)
     }
+
+    fn on_appended(&mut self) {
+        self.stages.appended();
+    }
+
+    fn on_committed(&mut self) {
+        self.stages.committed();
+    }
+
+    fn on_discarded(&mut self) {
+        self.stages.discarded();
+    }
 }
 
 /// One input, and all that follows from it within the group.
@@ -179,11 +205,26 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn record(&mut self, record: &Record) -> Result<(), HandlerError> {
+        match record.topic.as_ref() {
+            topics::ORDER_REQUESTS => self.request(record),
+            topics::ORDER_EVENTS => self.event_from_log(record),
+            topics::FEEDBACK => self.feedback(record),
+            topics::ORDER_SIGNALS => self.signal(record),
+            topics::PRODUCT_REQUESTS => self.product_request(record),
+            topics::DOWNSTREAM_OBSERVATIONS => self.observation(record),
+            topics::HEARTBEATS | topics::SYSTEM_HEARTBEATS => self.heartbeat(record),
+            other => Err(dead_letter(format!("topic \"{other}\" is read by no processor"))),
+        }
+    }
+
     fn has(&self, processor: Processor) -> bool {
         self.line.group.processors.contains(&processor)
     }
 
+    /// What a processor is told beside its input; its time is counted from here to the next one's.
     fn arrival(&self, processor: Processor, id: &str, now: Timestamp) -> Arrival {
+        self.line.stages.enter(processor);
         Arrival { id: id.to_owned(), actor: format!("processor {}", processor.name()), now }
     }
 

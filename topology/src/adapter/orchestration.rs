@@ -100,6 +100,7 @@ impl Run<'_> {
             at: arrival.now,
             processor,
         };
+        self.line.stages.sent(&command.system);
         self.emitter.record(self.shell, &envelope, command).map(|_| ())
     }
 }

@@ -18,6 +18,7 @@ mod registration;
 mod retention;
 mod room;
 mod signal;
+mod sizes;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,10 @@ use crossbeam_channel::{Sender, bounded};
 
 pub use inspection::{Group, Inspection, StoredTimer};
 pub use member::Member;
+pub use options::Memory;
 pub use producer::{Pending, Producer};
 pub use reader::{Reader, Start};
+pub use sizes::Sizes;
 
 use crate::log::{Limits, Membership};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
@@ -93,7 +96,18 @@ impl Embedded {
         durability: Durability,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, durability, clock)?);
+        Self::open_within(Memory::default(), directory, topics, durability, clock)
+    }
+
+    /// The same, with as much memory as it is given.
+    pub fn open_within(
+        memory: Memory,
+        directory: &Path,
+        topics: Vec<TopicSpec>,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let store = Arc::new(Store::open(directory, Topics::checked(topics)?, memory, durability, clock)?);
         let (requests, incoming) = bounded(REQUESTS_MAX);
         let committer = Committer::new(store.clone(), incoming, durability);
         let thread = std::thread::Builder::new()

@@ -1,7 +1,7 @@
 //! How RocksDB is set up: one store, little memory, nothing written without its write-ahead log.
 //!
-//! Resident memory is bounded by [`BLOCK_CACHE_BYTES`] and [`MEMTABLE_BYTES_TOTAL`], which together leave a process of
-//! 300 MB more than half for everything else. All column families share both.
+//! Resident memory is bounded by [`Memory`], whose defaults leave a process of 300 MB more than half for everything else. All column
+//! families share both.
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
@@ -25,10 +25,25 @@ pub(crate) const META: &str = "meta";
 /// Of compacted topics: (topic, partition, key) → the offset of its newest record that compaction has seen.
 pub(crate) const NEWEST: &str = "newest";
 
-const BLOCK_CACHE_BYTES: usize = 48 << 20;
-const MEMTABLE_BYTES_TOTAL: usize = 64 << 20;
-const MEMTABLE_BYTES_LARGE: usize = 16 << 20;
-const MEMTABLE_BYTES_SMALL: usize = 4 << 20;
+/// How much memory the store may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// For what was read.
+    pub block_cache_bytes: usize,
+    /// For what was written and is not in files of its own yet.
+    pub write_buffers_bytes: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { block_cache_bytes: 48 << 20, write_buffers_bytes: 64 << 20 }
+    }
+}
+
+/// One buffer of a column family with much in it, as a share of all: several are full at the same time.
+const LARGE_BUFFERS: usize = 4;
+/// The same for one with little in it.
+const SMALL_BUFFERS: usize = 16;
 const WAL_BYTES_MAX: u64 = 128 << 20;
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -40,11 +55,11 @@ const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 const BYTES_PER_SYNC: u64 = 1 << 20;
 
 /// `create`: only for a directory that is known to be new; what is missing of another is damage.
-pub(crate) fn database(create: bool, durability: Durability) -> Options {
+pub(crate) fn database(create: bool, memory: Memory, durability: Durability) -> Options {
     let mut options = Options::default();
     options.create_if_missing(create);
     options.create_missing_column_families(true);
-    options.set_db_write_buffer_size(MEMTABLE_BYTES_TOTAL);
+    options.set_db_write_buffer_size(memory.write_buffers_bytes);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_max_background_jobs(BACKGROUND_JOBS);
@@ -62,15 +77,15 @@ pub(crate) fn database(create: bool, durability: Durability) -> Options {
     options
 }
 
-pub(crate) fn families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+pub(crate) fn families(memory: Memory) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(memory.block_cache_bytes);
     [LOG, STATE, TIMERS, TIMERS_DUE, POSITIONS, META, NEWEST]
         .into_iter()
-        .map(|name| ColumnFamilyDescriptor::new(name, family(name, &cache)))
+        .map(|name| ColumnFamilyDescriptor::new(name, family(name, &cache, memory)))
         .collect()
 }
 
-fn family(name: &str, cache: &Cache) -> Options {
+fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(BLOCK_BYTES);
@@ -82,15 +97,15 @@ fn family(name: &str, cache: &Cache) -> Options {
         LOG => {
             // Read in sequence and hardly ever rewritten: fewer, larger merges.
             options.set_compaction_style(DBCompactionStyle::Universal);
-            options.set_write_buffer_size(MEMTABLE_BYTES_LARGE);
+            options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
         }
         STATE => {
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-            options.set_write_buffer_size(MEMTABLE_BYTES_LARGE);
+            options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
         }
         _ => {
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-            options.set_write_buffer_size(MEMTABLE_BYTES_SMALL);
+            options.set_write_buffer_size(memory.write_buffers_bytes / SMALL_BUFFERS);
         }
     }
     options.set_block_based_table_factory(&blocks);

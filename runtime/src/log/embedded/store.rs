@@ -11,6 +11,7 @@ use tracing::warn;
 use super::directory::{Directory, FORMAT_VERSION};
 use super::format::{self, Names};
 use super::registration::{register_topics, registered_topics};
+use super::options::Memory;
 use super::{Durability, options};
 use crate::log::Limits;
 use crate::record::{Record, Topics};
@@ -69,12 +70,13 @@ impl Store {
     pub(crate) fn open(
         directory: &Path,
         topics: Topics,
+        memory: Memory,
         durability: Durability,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let mut directory = Directory::take(directory)?;
-        let options = options::database(directory.is_new(), durability);
-        let opened = DB::open_cf_descriptors(&options, directory.store(), options::families());
+        let options = options::database(directory.is_new(), memory, durability);
+        let opened = DB::open_cf_descriptors(&options, directory.store(), options::families(memory));
         let db = opened.map_err(|source| directory.unusable(source))?;
         check_format(&db, directory.path())?;
         directory.opened()?;
@@ -85,9 +87,9 @@ impl Store {
     /// As it lies there, with the topics that it knows itself; nothing in the directory is changed.
     pub(crate) fn open_read_only(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let directory = Directory::take_to_look(directory)?;
-        let options = options::database(false, Durability::Fsync);
+        let options = options::database(false, Memory::default(), Durability::Fsync);
         let opened =
-            DB::open_cf_descriptors_read_only(&options, directory.store(), options::families(), false);
+            DB::open_cf_descriptors_read_only(&options, directory.store(), options::families(Memory::default()), false);
         let db = opened.map_err(|source| directory.unusable(source))?;
         check_format(&db, directory.path())?;
         let (topics, topic_ids) = registered_topics(&db)?;
@@ -219,7 +221,8 @@ impl Store {
         let earliest = self.earliest(topic, partition);
         let spec = self.topics.at(topic);
         if from < earliest {
-            warn!(topic = %spec.name, partition, from, earliest, "records were deleted before they were read");
+            // Whoever reads here misses them for ever: retention is shorter than it was away.
+            error!(topic = %spec.name, partition, from, earliest, "records were deleted before they were read");
             from = earliest;
         }
         if from >= end || limits.records_max == 0 || limits.bytes_max == 0 {

@@ -35,6 +35,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
         };
         self.log.append(batch)?;
         self.in_flight.push_back(InFlight { appended: Instant::now(), outputs });
+        self.handler.on_appended();
         Ok(())
     }
 
@@ -118,11 +119,12 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let doubled_ms = BACKOFF_MS_MIN << self.setbacks.min(16);
         let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
         self.setbacks = self.setbacks.saturating_add(1);
+        let pause_ms = pause.as_millis() as u64;
         // Once per row of failures; and a log that fails says so itself, once for all workers.
         if self.setbacks == 1 && self.log_failures == 0 {
-            warn!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away and tried again");
+            warn!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away and tried again");
         } else {
-            debug!(worker = %self.settings.worker, reason, ?pause, "batch is thrown away once more");
+            debug!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away once more");
         }
         Ok(Turn::SetBack { pause, reason })
     }
