@@ -57,7 +57,9 @@ fn plan(criterion: &mut Criterion) {
         panic!("an event of this name was asked for");
     };
     criterion.bench_function("planner/w6", |bencher| {
-        bencher.iter(|| black_box(planner::decompose(&validated.order, alone.catalog()).expect("it has a plan")));
+        bencher.iter(|| {
+            black_box(planner::decompose(&validated.order, alone.catalog()).expect("it has a plan"))
+        });
     });
 }
 

@@ -35,14 +35,17 @@ impl Alone {
         let mut memory = Memory::default();
         memory.now = now;
         let published = codec.encode(topics::CATALOG, &CatalogPublished::of(&catalog, now))?;
-        line.take_broadcast(&record(topics::CATALOG, Outgoing {
-            topic: topics::CATALOG.into(),
-            partition: None,
-            key: Some(catalog.version.0.clone().into()),
-            value: Some(published.into()),
-            headers: Vec::new(),
-            timestamp_ms: now.0,
-        }));
+        line.take_broadcast(&record(
+            topics::CATALOG,
+            Outgoing {
+                topic: topics::CATALOG.into(),
+                partition: None,
+                key: Some(catalog.version.0.clone().into()),
+                value: Some(published.into()),
+                headers: Vec::new(),
+                timestamp_ms: now.0,
+            },
+        ));
         // Lives as long as the measurement, which is as long as the process.
         let generator = Box::leak(Box::new(world::w6_orders(1, now.0)?));
         let requests = Box::new(world::requests(generator, now.0));
@@ -66,7 +69,8 @@ impl Alone {
             taken.map_err(|error| anyhow::anyhow!("{error:?}"))?;
             for outgoing in std::mem::take(&mut self.memory.emitted) {
                 if outgoing.topic.starts_with("orderstream.commands.") {
-                    let answer = world::answer(&self.codec, Timestamp(outgoing.timestamp_ms), &outgoing.value)?;
+                    let answer =
+                        world::answer(&self.codec, Timestamp(outgoing.timestamp_ms), &outgoing.value)?;
                     next.push(record(topics::FEEDBACK, answer));
                 }
                 written.push(outgoing);

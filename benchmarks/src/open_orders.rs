@@ -70,8 +70,11 @@ pub fn measure(binary: &Path, orders: usize) -> anyhow::Result<Open> {
     let resident_after_start = process::resident(service.id())?;
     service.kill()?;
     let empty = tempfile::tempdir()?;
-    let (_, empty_start_to_command_ms, service) =
-        runtime.block_on(first_command(binary, &world::settings(empty.path(), true), next("the empty start")?))?;
+    let (_, empty_start_to_command_ms, service) = runtime.block_on(first_command(
+        binary,
+        &world::settings(empty.path(), true),
+        next("the empty start")?,
+    ))?;
     service.kill()?;
     Ok(Open {
         orders,
@@ -153,7 +156,11 @@ async fn first_command(
         if let Some(client) = Client::connect(&settings.node.data_dir).await? {
             break client;
         }
-        anyhow::ensure!(Instant::now() < deadline, "the service did not start within {} s", START_WAIT.as_secs());
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the service did not start within {} s",
+            START_WAIT.as_secs()
+        );
         tokio::time::sleep(LOOK_EVERY_AT_START).await;
     };
     client.submit(submission, &body).await?;
@@ -164,7 +171,11 @@ async fn first_command(
         if order.is_some_and(|order| order.order.state == OrderState::InProgress) {
             break;
         }
-        anyhow::ensure!(Instant::now() < deadline, "the order was not taken up within {} s", START_WAIT.as_secs());
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "the order was not taken up within {} s",
+            START_WAIT.as_secs()
+        );
         tokio::time::sleep(LOOK_EVERY_AT_START).await;
     }
     let command_ms = started.elapsed().as_secs_f64() * 1e3;

@@ -24,8 +24,7 @@ const IDLE_WAIT: Duration = Duration::from_millis(50);
 
 /// The shipped settings on `data_dir`, without the simulated downstream: the measurement answers itself.
 pub fn settings(data_dir: &Path, fsync: bool) -> Settings {
-    let mut settings = Settings::default();
-    settings.subtopologies = topology::SubTopology::defaults();
+    let mut settings = Settings { subtopologies: topology::SubTopology::defaults(), ..Settings::default() };
     settings.node.data_dir = data_dir.to_owned();
     settings.log.durability = if fsync { Durability::Fsync } else { Durability::Os };
     settings.downstream.simulated = false;
@@ -83,8 +82,10 @@ impl Downstream {
             let mut answered = 0;
             while !stopped.is_stopped() {
                 let records = reader.poll(BATCH, IDLE_WAIT)?;
-                let answers: Vec<Outgoing> =
-                    records.iter().map(|record| answer(&store.codec, Timestamp(store.clock.now_ms()), &record.value)).collect::<anyhow::Result<_>>()?;
+                let answers: Vec<Outgoing> = records
+                    .iter()
+                    .map(|record| answer(&store.codec, Timestamp(store.clock.now_ms()), &record.value))
+                    .collect::<anyhow::Result<_>>()?;
                 answered += answers.len() as u64;
                 if !answers.is_empty() {
                     // Not waited for: what is not durable is not read by anybody either.

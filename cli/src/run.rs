@@ -74,7 +74,6 @@ async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
     outcome.map(|because| tracing::info!(because, "stopping"))
 }
 
-
 /// Logs to standard error, so that standard output is for answers.
 pub fn log(settings: &Logging) -> anyhow::Result<()> {
     // Colours are for a terminal; in a file or a journal they are noise.

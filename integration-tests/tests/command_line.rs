@@ -251,7 +251,7 @@ fn surroundings_that_cannot_work_are_told_in_one_line() {
 fn a_data_directory_in_use_is_left_to_the_one_that_uses_it() {
     let site = Site::new();
     let mut first = site.started();
-    for arguments in [&GOOD[..], &["-c", "{here}/good.toml", "topics", "list"]] {
+    for arguments in [GOOD, &["-c", "{here}/good.toml", "topics", "list"]] {
         let output = run(&mut site.command(arguments));
         judged(&output, FAILED, "in use").unwrap_or_else(|error| panic!("{}: {error}", arguments.join(" ")));
     }

@@ -11,10 +11,7 @@ use runtime::log::embedded::Start;
 use schemas::{headers, topics};
 use serde_json::{Value, json};
 
-#[path = "outsider/avro.rs"]
-mod avro;
-
-use avro::Schema;
+use integration_tests::avro::Schema;
 
 const WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -197,7 +197,7 @@ fn a_running_service_has_every_metric_that_is_declared_and_no_other() {
     let ended = |scraped: &Scraped| {
         let states = ["completed", "rejected", "failed", "partiallyCompleted"];
         let reached = |to| scraped.sum(&format!("orderstream_order_transitions_total{{to=\"{to}\"}}"));
-        states.iter().map(|to| reached(to)).sum::<f64>()
+        states.iter().map(reached).sum::<f64>()
     };
     let orders = f64::from(ORDERS);
     until("all orders have ended", || {

@@ -9,7 +9,8 @@ const BEGIN: &str = "<!-- generated -->\n";
 const END: &str = "<!-- /generated -->";
 
 /// Page, and what its block holds.
-const PAGES: [(&str, fn() -> String); 2] =
+type Block = fn() -> String;
+const PAGES: [(&str, Block); 2] =
     [("configuration.md", settings::reference::reference), ("metrics.md", metrics::reference)];
 /// Beside the folder of the pages.
 const SETTINGS_FILE: &str = "../config/orderstream.toml";

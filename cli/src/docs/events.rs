@@ -100,7 +100,7 @@ fn topic_head(page: &mut String, topic: &Topic) -> std::fmt::Result {
 fn record(page: &mut String, topic: &Topic, contract: &Contract, json: &Value) -> anyhow::Result<()> {
     let (name, ce_type) = (&contract.name, headers::type_of(&contract.name));
     write!(page, "\n### {name}\n\n{}\n\n", when(contract))?;
-    write!(page, "Written by {}. `ce_type`: `{ce_type}`.\n", writers(topic, name))?;
+    writeln!(page, "Written by {}. `ce_type`: `{ce_type}`.", writers(topic, name))?;
     fields(page, json)?;
     let example = serde_json::to_string_pretty(&examples::example(contract))?;
     write!(page, "\n<details><summary>Example</summary>\n\n```json\n{example}\n```\n\n</details>\n")?;

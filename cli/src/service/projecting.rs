@@ -11,9 +11,9 @@ use runtime::log::embedded::{Reader, Start};
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
 
+use super::projected::{TOPICS, applied, ends};
 use super::vitals::{PROJECTION, Vitals};
 use super::{Store, heartbeat};
-use super::projected::{TOPICS, applied, ends};
 
 /// As many bytes of events as go into one transaction.
 const BATCH_BYTES_MAX: usize = 8 << 20;

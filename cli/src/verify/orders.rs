@@ -78,7 +78,7 @@ impl Kepts {
         match kept {
             Kept::Capture(state) => self.capture = Some(state),
             Kept::Evidence => drop(self.evidence.insert(cell.rsplit('/').next().unwrap_or(cell).to_owned())),
-            Kept::Validation(state) => self.validation = Some(state),
+            Kept::Validation(state) => self.validation = Some(*state),
             Kept::StuckOrders(state) => self.stuck = Some(state),
             Kept::Fallout(fallout::state::Cell::Head(head)) => self.fallout = Some(head),
             Kept::Fallout(fallout::state::Cell::Case(case)) => drop(self.cases.insert(case.id.to_string())),

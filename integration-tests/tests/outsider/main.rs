@@ -1,9 +1,9 @@
 //! Plays: an upstream requester, the downstream systems and a consumer, written by somebody who knows docs/contract.md and nothing else.
 //! Own framing, own Avro, own hash, headers by hand; of ours only the log that carries bytes, and the registry that gives ids.
-mod avro;
+
 mod wire;
 
-use avro::{Schema, json_text};
+use integration_tests::avro::{Schema, json_text};
 use serde_json::{Value, json};
 use wire::{AVRO, Seen, Wire, contract, now_ms, page, partition_of};
 

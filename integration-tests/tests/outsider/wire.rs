@@ -11,7 +11,7 @@ use runtime::log::embedded::{Reader, Start};
 use runtime::{Outgoing, Record};
 use serde_json::Value;
 
-use crate::avro::Schema;
+use integration_tests::avro::Schema;
 
 const PARTITIONS: u32 = 8;
 /// Catalog time runs so much faster: ten minutes until an answer is missed become six seconds.

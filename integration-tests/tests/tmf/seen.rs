@@ -1,8 +1,9 @@
 //! What the projection knows after some of the records of a run, and everything that is written of it.
 use cli::order::format::{self, Answer, Format, Version};
+use domain::Timestamp;
 use domain::inventory::{ProductChanged, ProductReportRefused};
 use integration_tests::scenario::memory::InMemoryWorld;
-use integration_tests::scenario::{Outcome, Scenario, World, run, shipped_catalog};
+use integration_tests::scenario::{Outcome, Scenario, run, shipped_catalog};
 use projection::query::OrderFilter;
 use projection::{Applied, Projected, Projection};
 use runtime::Record;
@@ -42,6 +43,7 @@ impl Seen {
             topic: record.topic.to_string(),
             partition: 0,
             offset: record.offset,
+            at: Timestamp(record.timestamp_ms),
             event: projected(codec, record),
         });
         self.projection.apply(applied.collect()).await.unwrap();

@@ -27,7 +27,7 @@ const READERS_MAX: u32 = 4;
 /// Where a database is, and how it is reached.
 #[derive(Clone)]
 pub(crate) enum Place {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     /// With the schema that holds the tables.
     Postgres(Box<PgConnectOptions>, &'static str),
 }
@@ -59,11 +59,13 @@ impl Place {
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(Error::InMemory { url: url.to_owned() });
         }
-        SqliteConnectOptions::from_str(url).map(Place::Sqlite).map_err(|source| refused(Some(source)))
+        SqliteConnectOptions::from_str(url)
+            .map(|options| Place::Sqlite(Box::new(options)))
+            .map_err(|source| refused(Some(source)))
     }
 
     pub fn file(path: &Path) -> Place {
-        Place::Sqlite(SqliteConnectOptions::new().filename(path))
+        Place::Sqlite(Box::new(SqliteConnectOptions::new().filename(path)))
     }
 
     /// The rule of the dialect for the text of a migration, which is written once for both.
@@ -268,7 +270,7 @@ impl Transaction {
 pub(crate) fn beside(place: &Place) -> Place {
     match place {
         Place::Sqlite(options) => {
-            Place::Sqlite(options.clone().filename(sqlite::beside(options.get_filename())))
+            Place::Sqlite(Box::new((**options).clone().filename(sqlite::beside(options.get_filename()))))
         }
         Place::Postgres(options, _) => Place::Postgres(options.clone(), postgres::SCHEMA_REBUILDING),
     }

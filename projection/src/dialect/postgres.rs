@@ -68,7 +68,9 @@ pub(super) async fn open(
             // Somebody else opens it at the same time, and was first.
             Err(sqlx::Error::Database(error))
                 if error.code().is_some_and(|code| TAKEN_CODES.contains(&&*code)) => {}
-            created => drop(created?),
+            created => {
+                created?;
+            }
         }
     }
     connection.close().await?;

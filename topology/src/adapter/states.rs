@@ -117,7 +117,7 @@ pub enum Kept {
     Capture(processors::capture::state::State),
     /// The raw bytes of a request, as they came.
     Evidence,
-    Validation(processors::validation::state::State),
+    Validation(Box<processors::validation::state::State>),
     Orchestration(orchestration::state::Cell),
     Fallout(fallout::state::Cell),
     StuckOrders(processors::stuck_orders::State),

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteOptions};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::directory::{Directory, FORMAT_VERSION};
 use super::format::{self, Names};
-use super::registration::{register_topics, registered_topics};
 use super::options::Memory;
+use super::registration::{register_topics, registered_topics};
 use super::{Durability, options};
 use crate::log::Limits;
 use crate::record::{Record, Topics};
@@ -88,8 +88,12 @@ impl Store {
     pub(crate) fn open_read_only(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let directory = Directory::take_to_look(directory)?;
         let options = options::database(false, Memory::default(), Durability::Fsync);
-        let opened =
-            DB::open_cf_descriptors_read_only(&options, directory.store(), options::families(Memory::default()), false);
+        let opened = DB::open_cf_descriptors_read_only(
+            &options,
+            directory.store(),
+            options::families(Memory::default()),
+            false,
+        );
         let db = opened.map_err(|source| directory.unusable(source))?;
         check_format(&db, directory.path())?;
         let (topics, topic_ids) = registered_topics(&db)?;
