@@ -260,8 +260,8 @@ fn a_version_is_published_to_the_running_service_and_new_orders_pin_it_with_new_
     assert_eq!(
         paths,
         [
-            "serviceSpecifications.camera.tasks[testCamera]",
             "serviceSpecifications.camera.tasks[registerCamera].inputs.picture",
+            "serviceSpecifications.camera.tasks[testCamera]",
             "taskTypes.testCamera",
             "version"
         ]
