@@ -100,24 +100,30 @@ impl Operations {
         }
     }
 
+    /// Empty where there is no projection yet: looking makes none.
     fn projection_positions(&self) -> anyhow::Result<projection::Positions> {
-        let queries = self.queries()?;
+        let Some(queries) = self.queries()? else { return Ok(projection::Positions::new()) };
         queries.block_on(queries.projection.positions())
     }
 
+    /// Of nothing where there is no projection yet.
     fn projection_summary(&self) -> anyhow::Result<projection::query::Summary> {
-        let queries = self.queries()?;
+        let Some(queries) = self.queries()? else { return Ok(projection::query::Summary::default()) };
         queries.block_on(queries.projection.summary())
     }
 
-    fn queries(&self) -> anyhow::Result<&Queries> {
+    fn queries(&self) -> anyhow::Result<Option<&Queries>> {
         if let Some(queries) = self.queries.get() {
-            return Ok(queries);
+            return Ok(Some(queries));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let projection = runtime.block_on(Projection::open(&self.settings.projection_url()))?;
+        let projection = match runtime.block_on(Projection::open_existing(&self.settings.projection_url())) {
+            Ok(projection) => projection,
+            Err(projection::Error::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         // Another thread may have been quicker: then this one's connections are closed again.
-        Ok(self.queries.get_or_init(|| Queries { runtime: Some(runtime), projection }))
+        Ok(Some(self.queries.get_or_init(|| Queries { runtime: Some(runtime), projection })))
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) async fn check(subject: &Subject<'_>) -> anyhow::Result<(Check, Told)
             real.close().await;
         }
         Ok(None) => check.notes.push("there is no projection".to_owned()),
-        Err(error) => check.find(subject.settings.projection_url(), format!("it cannot be read: {error:#}")),
+        Err(error) => check.find(projection::shown_url(&subject.settings.projection_url()), format!("it cannot be read: {error:#}")),
     }
     apply(subject, &anew, &mut next, None, &mut check).await?;
     tell(&anew, &mut told).await?;
@@ -63,13 +63,11 @@ pub(super) async fn check(subject: &Subject<'_>) -> anyhow::Result<(Check, Told)
 
 /// `None`: there is none, and looking must not create one.
 async fn real(subject: &Subject<'_>) -> anyhow::Result<Option<Projection>> {
-    let url = subject.settings.projection_url();
-    if let Some(path) = url.strip_prefix("sqlite://")
-        && !std::path::Path::new(path).exists()
-    {
-        return Ok(None);
+    match Projection::open_existing(&subject.settings.projection_url()).await {
+        Ok(projection) => Ok(Some(projection)),
+        Err(projection::Error::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(Some(Projection::open(&url).await?))
 }
 
 fn is_partial(subject: &Subject<'_>) -> bool {

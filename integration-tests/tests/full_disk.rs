@@ -1,0 +1,129 @@
+//! Plays: no room on the disk. What was acknowledged is not lost, what cannot be taken is refused with the reason, one line says
+//! so, and when there is room again everything goes on.
+//!
+//! A real full disk is a small file system of its own, mounted where nobody else sees it; that needs the right to mount, which a
+//! container may not have. A limit on the size of files always works: the kernel refuses to let the log grow, with another error.
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use integration_tests::process::{self, Service, orders_in, run, submit, until};
+
+const WAIT: Duration = Duration::from_secs(120);
+/// What the log of the service says once per trouble.
+const SAID: &str = "log cannot be written";
+/// Set for the part of the test that runs in a mount namespace of its own.
+const INSIDE: &str = "ORDERSTREAM_TEST_MOUNTED";
+/// In blocks of `ulimit -f`, which are 512 bytes or 1 KiB by the shell.
+const FILE_BLOCKS_MAX: u32 = 3_000;
+const ORDERS_MAX: usize = 200;
+
+/// How often the log of the service says something.
+fn said(service: &Service, what: &str) -> usize {
+    service.said().lines().filter(|line| line.contains(what)).count()
+}
+
+#[test]
+fn a_log_that_may_not_grow_refuses_orders_and_loses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    // Ignored signals stay ignored: writing beyond the limit is then an error, and not the end of the process.
+    let script = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS_MAX}; exec \"$0\" --data-dir \"$1\" run");
+    let mut limited = Command::new("sh");
+    limited.current_dir(process::root()).args(["-c", &script]).arg(process::binary()).arg(&data_dir);
+    limited.env("ORDERSTREAM__GATEWAY__LISTEN", "");
+    let service = Service::start(limited, &data_dir);
+    let mut taken = 0;
+    let refused = (0..ORDERS_MAX).find_map(|number| {
+        let answer = submit(&data_dir, &[&format!("F-{number}")]);
+        taken += usize::from(answer.code == Some(0));
+        (answer.code != Some(0)).then_some(answer)
+    });
+    let refused = refused.expect("the log reached its limit").ended(1);
+    assert!(refused.err.contains("could not write to the log: "), "{}", refused.err);
+    let status = run(&data_dir, &["status"]).ended(3);
+    assert!(status.out.contains("problem: the log cannot be written"), "{}", status.out);
+    assert_eq!(said(&service, SAID), 1, "{}", service.said());
+    service.kill();
+    let service = Service::run(&data_dir);
+    until(WAIT, "all that were taken are completed", || orders_in(&data_dir, "completed") >= taken);
+    submit(&data_dir, &["F-last"]).ended(0);
+    assert_eq!(service.stop(), Some(0));
+    // The order that was refused may be there: the write that failed can have reached the disk all the same.
+    let listed = run(&data_dir, &["order", "list", "--limit", "1000", "--json"]).json(0);
+    let listed = listed["rows"].as_array().unwrap().len();
+    assert!((taken + 1..=taken + 2).contains(&listed), "{taken} were taken, and {listed} are there");
+    run(&data_dir, &["verify"]).ended(0);
+}
+
+#[test]
+fn a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room() {
+    if std::env::var_os(INSIDE).is_some() {
+        return inside();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = nix::unistd::geteuid().is_root();
+    let unshare: &[&str] = if root { &["--mount"] } else { &["--mount", "--user", "--map-root-user"] };
+    let mount = format!("mount -t tmpfs -o size=400m none '{}'", folder.path().display());
+    let may_mount = Command::new("unshare").args(unshare).args(["sh", "-c", &mount]).stderr(Stdio::null()).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        // Told where it is seen; the other test stands in for this one.
+        eprintln!("NOT RUN: no file system may be mounted here; only the limit on the size of files is tried");
+        return;
+    }
+    let test = std::env::current_exe().unwrap();
+    let name = "a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room";
+    let script = format!("{mount} && exec \"$0\" --exact {name} --nocapture");
+    let inside = Command::new("unshare")
+        .args(unshare)
+        .args(["sh", "-c", &script])
+        .arg(test)
+        .env(INSIDE, folder.path())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(inside.status.success(), "{}{}", text(&inside.stdout), text(&inside.stderr));
+}
+
+/// Leaves so many bytes free, and then none.
+fn fill(disk: &Path, name: &str, bytes_left: u64) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(disk.join(name)).unwrap();
+    let piece = vec![0; 4_096];
+    while fs4::available_space(disk).unwrap() > bytes_left {
+        if file.write_all(&piece).is_err() {
+            return;
+        }
+    }
+}
+
+fn inside() {
+    let disk = std::env::var_os(INSIDE).map(std::path::PathBuf::from).unwrap();
+    let data_dir = disk.join("data");
+    let slow = disk.join("slow.toml");
+    std::fs::write(&slow, "behaviour = { latency = { kind = \"fixed\", ms = 3_000 } }\n").unwrap();
+    let service = Service::run(&data_dir);
+    run(&data_dir, &["downstream", "scenario", &slow.display().to_string()]).ended(0);
+    submit(&data_dir, &["A-1", "A-2"]).ended(0);
+    until(WAIT, "both orders are under way", || orders_in(&data_dir, "inProgress") == 2);
+    assert_eq!(service.stop(), Some(0));
+    // So little that the log cannot set room aside for itself, and enough to start.
+    fill(&disk, "most", 24 << 20);
+    let service = Service::run(&data_dir);
+    let refused = submit(&data_dir, &["A-3"]).ended(1);
+    assert!(refused.err.contains("no order is taken: ") && refused.err.contains("make room"), "{}", refused.err);
+    fill(&disk, "rest", 0);
+    until(WAIT, "the log is full", || said(&service, SAID) == 1);
+    until(WAIT, "the status says so", || {
+        run(&data_dir, &["status"]).out.contains("problem: the log cannot be written: ")
+    });
+    std::fs::remove_file(disk.join("rest")).unwrap();
+    std::fs::remove_file(disk.join("most")).unwrap();
+    until(WAIT, "an order is taken again", || submit(&data_dir, &["A-4"]).code == Some(0));
+    until(WAIT, "all orders are completed", || orders_in(&data_dir, "completed") == 3);
+    assert_eq!(said(&service, "log can be written again"), 1, "{}", service.said());
+    assert_eq!(said(&service, SAID), 1, "{}", service.said());
+    assert_eq!(said(&service, "dead-letter"), 0, "{}", service.said());
+    assert_eq!(service.stop(), Some(0), "the same process all the while");
+    run(&data_dir, &["verify"]).ended(0);
+}
