@@ -19,7 +19,7 @@ use crate::seen::{Seen, documents, ran};
 /// Fewer would mean that nothing was proved.
 const ORDERS_MIN: usize = 10;
 
-/// Everything until the last order is validated, and not what follows.
+/// Every order as it is at the moment in which it is validated.
 async fn validated(scenario: &Scenario) -> Vec<Answer> {
     let (world, outcome) = ran(scenario);
     let is_validated = |record: &Record, codec: &Codec| {
@@ -27,17 +27,15 @@ async fn validated(scenario: &Scenario) -> Vec<Answer> {
             .then(|| codec.decode_event(record.value.as_deref().unwrap()).unwrap());
         matches!(event, Some(OrderEvent::OrderValidated(_)))
     };
-    let seen = Seen::new().await;
-    let mut answers = Vec::new();
-    // Record by record: each order as it is at the moment in which it is validated.
-    for record in &outcome.records {
-        seen.apply(world.codec(), std::slice::from_ref(record)).await;
-        if is_validated(record, world.codec()) {
-            let key = std::str::from_utf8(record.key.as_deref().unwrap()).unwrap().to_owned();
-            answers.extend(
-                seen.answers().await.into_iter().filter(|answer| answer.view.order.key.as_str() == key),
-            );
-        }
+    let (seen, mut answers, mut applied) = (Seen::new().await, Vec::new(), 0);
+    let validated = outcome.records.iter().zip(1..).filter(|(record, _)| is_validated(record, world.codec()));
+    for (record, end) in validated {
+        // Up to the moment in which it is validated, and no further.
+        seen.apply(world.codec(), &outcome.records[applied..end]).await;
+        applied = end;
+        let key = std::str::from_utf8(record.key.as_deref().unwrap()).unwrap();
+        answers
+            .extend(seen.answers().await.into_iter().filter(|answer| answer.view.order.key.as_str() == key));
     }
     answers
 }
