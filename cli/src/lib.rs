@@ -99,7 +99,10 @@ pub fn main() -> ExitCode {
     match execute(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("orderstream: {error:#}");
+            // Several lines only where there are several findings; and whatever a file's name or text may hold, it is only shown.
+            let said = format!("{error:#}");
+            let lines: Vec<String> = said.lines().map(text::printable).collect();
+            eprintln!("orderstream: {}", lines.join("\n"));
             ExitCode::from(exit::code_of(&error))
         }
     }

@@ -1,19 +1,8 @@
 //! Text from outside on its way to a person: a name may hold what moves a cursor, turns the direction of writing, or never ends.
 
-/// Whether a character is not shown, but does something.
-fn acts(c: char) -> bool {
-    // Unicode's directional formatting (UAX #9), zero-width characters and line separators.
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// The text with every character that acts shown as its number, as `\u{1b}`. What it shows is on one line, and does nothing.
 pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    shown
+    domain::text::shown(text).into_owned()
 }
 
 /// At most so many characters; what is cut ends in an ellipsis.

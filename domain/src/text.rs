@@ -1,13 +1,11 @@
 //! Text of others, where people read it: in a log, on a terminal.
 use std::borrow::Cow;
 
-/// Whether a character does something else than be seen: control characters move cursors and forge lines of a log, and those that
-/// turn the direction of writing (Unicode's `Bidi_Control`) show one thing and mean another.
+/// Whether a character does something else than be seen: control characters move cursors and forge lines of a log; Unicode's directional
+/// formatting (UAX #9), its invisible characters and its line separators show one thing and mean another.
 pub fn is_deceptive(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    // Line and paragraph separators end a line for some readers.
-    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The text on one line, deceptive characters by their numbers (`\u{1b}`).

@@ -21,7 +21,7 @@ const CASES_MIN: usize = 200;
 const GENERATED: u64 = 600;
 const GOOD_EVERY: u64 = 3;
 /// At least so many of them end in each of the three ways: else the changes are too gentle, or too rough, to prove anything.
-const EACH_OUTCOME_MIN: usize = 20;
+const EACH_OUTCOME_MIN: usize = 10;
 /// The time of every test that does not ask the machine.
 const NOW: domain::Timestamp = domain::Timestamp(1_795_000_000_000);
 

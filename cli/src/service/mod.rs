@@ -255,11 +255,12 @@ impl Service {
     /// As [`Service::start`].
     pub fn start_watched(settings: &Settings, watch: &Watch) -> anyhow::Result<Service> {
         let catalog = catalog::load(&settings.catalog)?;
+        // All that can be wrong with files, before anything is made.
+        let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         let store = Arc::new(Store::open(settings, &catalog)?);
         watch.opened(&store);
         watch.vitals.log_opened();
         projecting::check(&settings.projection_url(), &store)?;
-        let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         catalog::publish(&store, &catalog)?;
         watch.vitals.catalog_published(catalog.version.as_str());
         let mut service = Service {

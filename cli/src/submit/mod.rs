@@ -22,6 +22,9 @@ mod input;
 use follow::{Followed, Follower};
 use input::{Document, Input};
 
+/// A file of something else is wrong in every line: nobody reads thousands of them.
+const REFUSED_SHOWN_MAX: usize = 20;
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The files; - reads standard input. All are read before anything is sent.
@@ -78,14 +81,21 @@ pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
             None => submit_only(settings, arguments, &input).await,
         }
     })?;
-    for reason in &input.refused {
+    for reason in input.refused.iter().take(REFUSED_SHOWN_MAX) {
         eprintln!("orderstream: {}", printable(reason));
+    }
+    if let Some(more @ 1..) = input.refused.len().checked_sub(REFUSED_SHOWN_MAX) {
+        eprintln!("orderstream: {more} more documents could not be read either");
     }
     let refused = if input.refused.is_empty() { exit::DONE } else { exit::REFUSED };
     Ok(ExitCode::from(worse(code, refused)))
 }
 
 async fn submit_only(settings: &Settings, arguments: &Arguments, input: &Input) -> anyhow::Result<u8> {
+    // Where nothing can be sent, no data directory is made for it.
+    if input.documents.is_empty() {
+        return Ok(exit::DONE);
+    }
     let mut target = target(settings).await?;
     for document in &input.documents {
         let receipt = send(&mut target, document).await?;
