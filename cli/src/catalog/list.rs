@@ -56,7 +56,7 @@ fn open_orders(settings: &Settings) -> anyhow::Result<Option<BTreeMap<String, i6
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let projection = Projection::open(&url).await?;
+        let projection = Projection::open_existing(&url).await?;
         let uses = projection.catalog_uses().await?;
         projection.close().await;
         Ok(Some(uses.into_iter().map(|used| (used.version.0, used.open_orders)).collect()))
