@@ -133,7 +133,7 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         name: DOWNSTREAM_HEALTH, key: "system", records: &["DownstreamHealth"],
-        written_by: &["downstream"], read_by: &["every shard"],
+        written_by: &["downstream"], read_by: &["every shard", "projection"],
         retention: Retention::Compacted, partitioning: Partitioning::Broadcast,
     },
     Topic {
@@ -143,12 +143,12 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         name: BILLING_INTENTS, key: "order key", records: &["BillingIntent"],
-        written_by: &["orchestration"], read_by: &["billing"],
+        written_by: &["orchestration"], read_by: &["billing", "projection"],
         retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Order,
     },
     Topic {
         name: NOTIFICATIONS, key: "order key", records: &["Notification"],
-        written_by: &["orchestration"], read_by: &["whoever tells customers"],
+        written_by: &["orchestration"], read_by: &["whoever tells customers", "projection"],
         retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Order,
     },
     Topic {
