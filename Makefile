@@ -8,6 +8,9 @@ SECONDS_EACH ?= 60
 # Of each target in `make test`: 16 of them, a bit more than a minute in all.
 FUZZ_TEST_SECONDS_EACH := 4
 
+# Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
+ALL := --locked --workspace
+
 .PHONY: help demo test build lint deny unit fuzz system doc schema-version clean-cache
 
 help: ## what can be made
@@ -18,7 +21,7 @@ demo: build ## the whole line on this machine: ORDERS, FAULTS, SEED, ARGS="--dat
 
 build: ## the binary
 	@scripts/setup.sh
-	@source scripts/env.sh && cargo build --locked -p cli
+	@source scripts/env.sh && cargo build $(ALL) --bins
 
 test: ## every test, with its set-up
 	@scripts/setup.sh
@@ -41,14 +44,14 @@ fuzz: ## looks for inputs that a decoder cannot take: SECONDS_EACH of each targe
 
 system: ## the whole system on real files and processes
 	@scripts/python.sh >/dev/null
-	@source scripts/env.sh && cargo build --locked -p cli && \
+	@source scripts/env.sh && cargo build $(ALL) --bins && \
 		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test --locked -p integration-tests -- --test-threads=1
 
 doc: ## the generated parts of docs/, and config/orderstream.toml
-	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --write docs
+	@source scripts/env.sh && cargo build $(ALL) --bins && "$$CARGO_TARGET_DIR/debug/orderstream" docs --write docs
 
 schema-version: ## a version of every contract that changed, if all are compatible
-	@source scripts/env.sh && cargo run --locked -q -p cli -- docs --schema-versions schemas/history
+	@source scripts/env.sh && cargo build $(ALL) --bins && "$$CARGO_TARGET_DIR/debug/orderstream" docs --schema-versions schemas/history
 
 clean-cache: ## removes what builds keep outside the clone
 	rm -rf "$${ORDERSTREAM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/orderstream}"

@@ -65,10 +65,13 @@ fn a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room() {
     let root = nix::unistd::geteuid().is_root();
     let unshare: &[&str] = if root { &["--mount"] } else { &["--mount", "--user", "--map-root-user"] };
     let mount = format!("mount -t tmpfs -o size=400m none '{}'", folder.path().display());
-    let may_mount = Command::new("unshare").args(unshare).args(["sh", "-c", &mount]).stderr(Stdio::null()).status();
+    let may_mount =
+        Command::new("unshare").args(unshare).args(["sh", "-c", &mount]).stderr(Stdio::null()).status();
     if !may_mount.is_ok_and(|status| status.success()) {
         // Told where it is seen; the other test stands in for this one.
-        eprintln!("NOT RUN: no file system may be mounted here; only the limit on the size of files is tried");
+        eprintln!(
+            "NOT RUN: no file system may be mounted here; only the limit on the size of files is tried"
+        );
         return;
     }
     let test = std::env::current_exe().unwrap();
@@ -111,7 +114,11 @@ fn inside() {
     fill(&disk, "most", 24 << 20);
     let service = Service::run(&data_dir);
     let refused = submit(&data_dir, &["A-3"]).ended(1);
-    assert!(refused.err.contains("no order is taken: ") && refused.err.contains("make room"), "{}", refused.err);
+    assert!(
+        refused.err.contains("no order is taken: ") && refused.err.contains("make room"),
+        "{}",
+        refused.err
+    );
     fill(&disk, "rest", 0);
     until(WAIT, "the log is full", || said(&service, SAID) == 1);
     until(WAIT, "the status says so", || {

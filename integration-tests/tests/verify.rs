@@ -114,9 +114,18 @@ fn a_deleted_cell_is_named_whatever_it_is() {
     check(cell("orchestration", OPEN, "head"), &["orchestration", OPEN, "cell \"head\"", "it is missing"]);
     check(cell("orchestration", OPEN, "task/"), &["orchestration", OPEN, "cell \"task/", "it is missing"]);
     check(cell("orchestration", OPEN, "item/"), &["orchestration", OPEN, "cell \"item/", "it is missing"]);
-    check(cell("orchestration", OPEN, "itemPlan/"), &["orchestration", OPEN, "cell \"itemPlan/", "it is missing"]);
-    check(cell("orchestration", OPEN, "serviceOrder/"), &["orchestration", OPEN, "cell \"serviceOrder/", "it is missing"]);
-    check(cell("orchestration", OPEN, "command/"), &["orchestration", OPEN, "cell \"command/", "would not be known"]);
+    check(
+        cell("orchestration", OPEN, "itemPlan/"),
+        &["orchestration", OPEN, "cell \"itemPlan/", "it is missing"],
+    );
+    check(
+        cell("orchestration", OPEN, "serviceOrder/"),
+        &["orchestration", OPEN, "cell \"serviceOrder/", "it is missing"],
+    );
+    check(
+        cell("orchestration", OPEN, "command/"),
+        &["orchestration", OPEN, "cell \"command/", "would not be known"],
+    );
     check(cell("inventory", "", "state"), &["products and systems: inventory", "it is missing"]);
 }
 
@@ -141,7 +150,10 @@ fn a_flipped_byte_of_a_value_is_named() {
         |at| flip(at, "state", &["orchestration", DONE, "head"], |_| 5),
         &["orchestration", DONE, "cell \"head\""],
     );
-    check(|at| flip(at, "state", &["evidence/", DONE], |value| value.len() / 2), &["evidence/", "its digest is"]);
+    check(
+        |at| flip(at, "state", &["evidence/", DONE], |value| value.len() / 2),
+        &["evidence/", "its digest is"],
+    );
 }
 
 #[test]
@@ -188,15 +200,18 @@ fn a_changed_row_of_the_projection_is_named_with_what_the_events_say() {
         let mut bytes = std::fs::read(&path).unwrap();
         let row = format!("{DONE}completed");
         let places = bytes.windows(row.len()).enumerate();
-        let places: Vec<usize> =
-            places.filter(|(_, window)| *window == row.as_bytes()).map(|(place, _)| place + DONE.len()).collect();
+        let places: Vec<usize> = places
+            .filter(|(_, window)| *window == row.as_bytes())
+            .map(|(place, _)| place + DONE.len())
+            .collect();
         assert!(!places.is_empty(), "the row is there");
         for place in places {
             bytes[place..place + 9].copy_from_slice(b"cancelled");
         }
         std::fs::write(path, bytes).unwrap();
     };
-    let words = ["projection: table orders, row", DONE, "state is \"cancelled\", and \"completed\" by the events"];
+    let words =
+        ["projection: table orders, row", DONE, "state is \"cancelled\", and \"completed\" by the events"];
     check(damage, &words);
     let (_folder, data_dir) = copied();
     damage(&data_dir);

@@ -53,7 +53,10 @@ pub(super) async fn check(subject: &Subject<'_>) -> anyhow::Result<(Check, Told)
             real.close().await;
         }
         Ok(None) => check.notes.push("there is no projection".to_owned()),
-        Err(error) => check.find(projection::shown_url(&subject.settings.projection_url()), format!("it cannot be read: {error:#}")),
+        Err(error) => check.find(
+            projection::shown_url(&subject.settings.projection_url()),
+            format!("it cannot be read: {error:#}"),
+        ),
     }
     apply(subject, &anew, &mut next, None, &mut check).await?;
     tell(&anew, &mut told).await?;
