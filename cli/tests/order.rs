@@ -23,6 +23,8 @@ fn command(data_dir: &Path) -> Command {
         .env("ORDERSTREAM__CATALOG__DIRECTORY", root.join("config/catalog"))
         .env("ORDERSTREAM__LOGGING__LEVEL", "error")
         .env("ORDERSTREAM__LOG__DURABILITY", "os")
+        // Services of tests run side by side, and nobody asks for their metrics.
+        .env("ORDERSTREAM__GATEWAY__LISTEN", "")
         .stdin(Stdio::null());
     command
 }
