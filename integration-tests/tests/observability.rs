@@ -175,7 +175,7 @@ fn generator() -> Generator {
         orders: ORDERS,
         fault_rate: 0.0,
         base_time: Timestamp(runtime::Clock::now_ms(&runtime::SystemClock)),
-        future_start_ms_max: 0,
+        future_start_ms_max: 1,
         outages: false,
         only: None,
     };
