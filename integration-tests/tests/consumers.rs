@@ -11,6 +11,8 @@ use runtime::log::embedded::Start;
 use schemas::{headers, topics};
 use serde_json::{Value, json};
 
+// Only its writing half is used here.
+#[allow(dead_code)]
 #[path = "outsider/avro.rs"]
 mod avro;
 
