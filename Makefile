@@ -5,8 +5,6 @@ FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
 SECONDS_EACH ?= 60
-# Of each target in `make test`: 16 of them, a bit more than a minute in all.
-FUZZ_TEST_SECONDS_EACH := 4
 
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
@@ -26,7 +24,6 @@ build: ## the binary
 test: ## every test, with its set-up
 	@scripts/setup.sh
 	@$(MAKE) --no-print-directory lint deny unit system
-	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(FUZZ_TEST_SECONDS_EACH)
 
 lint: ## format and clippy, warnings denied; shell scripts; the Dockerfile
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings

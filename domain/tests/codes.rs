@@ -41,6 +41,8 @@ fn every_failure_code_in_the_sources_is_in_the_table() {
     let literal = Regex::new(r#""([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)""#).unwrap();
     let known: BTreeSet<&str> = FAILURES.iter().map(|row| row.code).collect();
     for (path, text) in production() {
+        // What the compiler is asked for is no code of ours.
+        let text = text.replace("env!(\"CARGO_PKG_VERSION\")", "");
         for found in literal.captures_iter(&text) {
             assert!(
                 known.contains(&found[1]),

@@ -13,7 +13,7 @@ const UUID: &str = "3d0ca8a6-4e8e-5b0c-9f0e-1d2c3b4a5968";
 /// What stands in a field of this name, whatever its record; the tests make sure that each fits its type.
 #[rustfmt::skip]
 const WORDS: &[(&str, &str)] = &[
-    ("orderKey", "ACME/POnumber/456"), ("key", "ACME/POnumber/456"), ("fromOrder", "ACME/POnumber/455"),
+    ("carried", "{\"agreement\":[{\"id\":\"A-7\"}]}"), ("orderKey", "ACME/POnumber/456"), ("key", "ACME/POnumber/456"), ("fromOrder", "ACME/POnumber/455"),
     ("correlationId", "b7c1f1d2-9c0a-5c1e-8a53-0d6a3f1d2c11"), ("causationId", "b7c1f1d2-9c0a-5c1e-8a53-0d6a3f1d2c11"),
     ("requestId", "b7c1f1d2-9c0a-5c1e-8a53-0d6a3f1d2c11"), ("digest", "6d0f1e3a-4b5c-5d6e-8f70-8192a3b4c5d6"),
     ("actor", "processor orchestration"), ("requester", "ACME"), ("reference", "456"), ("referenceType", "POnumber"),

@@ -1,10 +1,12 @@
 //! Every record on topics: a byte that chooses the record by its place in [`TYPES`], and a body of it.
 use domain::command::{Command, Feedback};
 use domain::downstream::{DownstreamHealth, DownstreamObserved};
+
 use domain::inventory::{ProductChanged, ProductReportRefused, ProductRequest};
 use domain::order::event::*;
 use schemas::codec::Recorded;
 use schemas::contracts::{self, Contract};
+use schemas::heartbeat::Heartbeat;
 use schemas::own::OrderRequest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,7 +55,7 @@ pub const TYPES: &[Kind] = kinds! {
     OrderDecomposed DecompositionFailed OrderStateChanged ItemStateChanged TaskStateChanged ServiceOrderStateChanged
     MilestoneReached FeedbackIgnored WaitFailed FalloutDetected FalloutClassified FalloutResolved OrderMarkedStuck
     OrderRequest OrderSignal BillingIntent Notification Command Feedback ProductRequest ProductChanged
-    ProductReportRefused DownstreamObserved DownstreamHealth
+    ProductReportRefused DownstreamObserved DownstreamHealth Heartbeat
 };
 
 pub(super) fn run(bytes: &[u8]) {

@@ -170,7 +170,7 @@ async fn an_address_that_is_none_is_refused_and_no_error_shows_a_password() {
         for opened in [Projection::open(url).await, Projection::open_existing(url).await] {
             let error = opened.unwrap_err();
             let shown = format!("{error:?} {}", line(&error));
-            let hidden = if url == "verysecret@h" { "@h" } else { "secret" };
+            let hidden = if url == "verysecret@h" { "@h\"" } else { "secret" };
             assert!(!shown.contains(hidden), "{url}: {shown}");
         }
     }

@@ -175,7 +175,6 @@ fn each_wrong_thing_is_found_where_it_stands() {
             "after = [{ task = \"reserve\", relation = \"likes\" }]",
             "names the relation \"likes\"",
         ),
-        ("compensatingCommand = \"release\"\n", "", "has a side effect and no compensatingCommand"),
         ("reversible = \"no\"", "reversible = \"no\"\n@compensatingCommand = \"x\"", "keep one of them"),
         ("expectedMs = 1\n", "expectedMs = 3\n", "durations must be 0 < expectedMs <= warningMs <= breachMs"),
         (
@@ -211,6 +210,7 @@ fn what_is_missing_is_found_at_the_entry_that_misses_it() {
             "takes \"sped\", which its component does not have",
         ),
         ("after = [{ task = \"reserve\" }]", "after = [{}]", "comes after nothing"),
+        ("compensatingCommand = \"release\"\n", "", "has a side effect and no compensatingCommand"),
         (
             "inputs = { speed = { service = \"speed\" } }",
             "after = [{ task = \"activate\" }]",
