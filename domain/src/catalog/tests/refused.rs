@@ -175,7 +175,7 @@ fn each_wrong_thing_is_found_where_it_stands() {
             "after = [{ task = \"reserve\", relation = \"likes\" }]",
             "names the relation \"likes\"",
         ),
-        ("reversible = \"no\"", "reversible = \"no\"\n@compensatingCommand = \"x\"", "keep one of them"),
+        ("reversible = \"no\"", "reversible = \"no\"\ncompensatingCommand = \"x\"", "keep one of them"),
         ("expectedMs = 1\n", "expectedMs = 3\n", "durations must be 0 < expectedMs <= warningMs <= breachMs"),
         (
             "outputs = [\"port\"]",
