@@ -36,7 +36,7 @@ impl Site {
         site.write(
             "good.toml",
             &format!(
-                "[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = {catalog:?}\n[logging]\nlevel = \"error\"\n"
+                "[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = {catalog:?}\n[gateway]\nlisten = \"\"\n[logging]\nlevel = \"error\"\n"
             ),
         );
         site
@@ -127,7 +127,6 @@ const WRONG: &[(&[&str], u8, &str)] = &[
     (&["frobnicate"],                                                   USAGE,  "unrecognized subcommand"),
     (&["run", "--workers", "3"],                                        USAGE,  "--workers"),
     (&["submit"],                                                       USAGE,  "FILE"),
-    (&["submit", "a", "b"],                                             USAGE,  "unexpected argument"),
     (&["order", "list", "--limit", "-1"],                               USAGE,  "-1"),
     (&["order", "list", "--limit", "1e3"],                              USAGE,  "--limit"),
     (&["order", "list", "--state", "lost"],                             USAGE,  "inProgress"),
@@ -157,10 +156,11 @@ const WRONG: &[(&[&str], u8, &str)] = &[
     (&["-c", "{here}/good.toml", "submit", "/proc/self/mem"],           FAILED, "could not read"),
     (&["-c", "{here}/good.toml", "submit", "/dev/zero"],                FAILED, "larger than"),
     (&["-c", "{here}/good.toml", "submit", "{here}/page.html"],         REFUSED, "DocumentUnreadable"),
+    (&["-c", "{here}/good.toml", "topics", "list"],                     FAILED, "no log"),
     (&["-c", "{here}/good.toml", "submit", "--media-type", "application/vnd.apache.avro+binary", "{here}/page.html"], FAILED, "Avro"),
     (&["-c", "{here}/good.toml", "submit", "--media-type", "application/json;profile=tmf622-v3", "{here}/order.json"], REFUSED, "v3"),
-    (&["-c", "{here}/good.toml", "order", "list"],                      FAILED, "no projection"),
-    (&["-c", "{here}/good.toml", "order", "show", "x"],                 FAILED, "no projection"),
+    (&["-c", "{here}/good.toml", "order", "list"],                      FAILED, "no data directory"),
+    (&["-c", "{here}/good.toml", "order", "show", "x"],                 FAILED, "no data directory"),
 ];
 
 fn furnish(site: &Site) {
@@ -173,10 +173,13 @@ fn furnish(site: &Site) {
     site.write("range.toml", "[log]\npartitions = 0\n");
     let catalog = |directory: &str| {
         format!(
-            "[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = \"{HERE}/{directory}\"\n[logging]\nlevel = \"error\"\n"
+            "[node]\ndata_dir = \"{HERE}/data\"\n[catalog]\ndirectory = \"{HERE}/{directory}\"\n[gateway]\nlisten = \"\"\n[logging]\nlevel = \"error\"\n"
         )
     };
-    site.write("level.toml", "[node]\ndata_dir = \"{here}/data\"\n[logging]\nlevel = \"loud,,=\"\n");
+    site.write(
+        "level.toml",
+        "[node]\ndata_dir = \"{here}/data\"\n[gateway]\nlisten = \"\"\n[logging]\nlevel = \"loud,,=\"\n",
+    );
     site.write("no-catalog.toml", &catalog("no-such-catalog"));
     site.write("empty-catalog.toml", &catalog("empty-folder"));
     site.write("catalog-of-pipes.toml", &catalog("pipes"));
@@ -225,7 +228,7 @@ const SURROUNDINGS: &[Surroundings] = &[
     ("a file where the data directory belongs", |site| site.write("data", "x"), GOOD, "data"),
     ("a folder where the socket belongs", |site| std::fs::create_dir_all(site.path("data/control.sock/x")).unwrap(), GOOD, "control.sock"),
     ("a file where the log belongs", |site| site.write("data/log", "x"), GOOD, "log"),
-    ("damaged data", |site| site.write("data/log/store/CURRENT", "rubbish"), GOOD, "log"),
+    ("damaged data", |site| site.write("data/log/store/CURRENT", "rubbish"), GOOD, "damaged"),
     ("a folder where the projection belongs", |site| std::fs::create_dir_all(site.path("data/projection.sqlite")).unwrap(), &["-c", "{here}/good.toml", "order", "list"], "projection"),
     ("a projection that is no database", |site| site.write("data/projection.sqlite", &"rubbish".repeat(1_000)), &["-c", "{here}/good.toml", "order", "list"], "projection"),
     ("a data directory that nobody may make", |_| (), &["-c", "{here}/good.toml", "--data-dir", "/proc/orderstream", "run"], "/proc/orderstream"),
@@ -250,13 +253,12 @@ fn surroundings_that_cannot_work_are_told_in_one_line() {
 fn a_data_directory_in_use_is_left_to_the_one_that_uses_it() {
     let site = Site::new();
     let mut first = site.started();
-    for arguments in [GOOD, &["-c", "{here}/good.toml", "topics", "list"]] {
-        let output = run(&mut site.command(arguments));
-        judged(&output, FAILED, "in use").unwrap_or_else(|error| panic!("{}: {error}", arguments.join(" ")));
-    }
+    judged(&run(&mut site.command(GOOD)), FAILED, "in use").unwrap();
     assert!(site.path("data/control.sock").exists(), "the socket of the first is still there");
-    let output = run(&mut site.command(&["-c", "{here}/good.toml", "order", "list"]));
-    assert_eq!(output.status.code(), Some(i32::from(DONE)), "reading goes on beside it");
+    for what in ["order", "topics"] {
+        let output = run(&mut site.command(&["-c", "{here}/good.toml", what, "list"]));
+        assert_eq!(output.status.code(), Some(i32::from(DONE)), "{what}: looking goes on beside it");
+    }
     assert!(first.0.try_wait().unwrap().is_none(), "the first goes on");
 }
 

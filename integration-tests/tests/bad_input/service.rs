@@ -53,7 +53,7 @@ impl Site {
         let scenario = directory.path().join("scenario.json");
         let text = format!(
             "[node]\ndata_dir = {:?}\n[log]\ndurability = \"os\"\n[catalog]\ndirectory = {:?}\ntime_divisor = 200\n\
-             duration_ms_max = 4000\n[downstream]\nscenario = {scenario:?}\n[logging]\nlevel = \"warn\"\n",
+             duration_ms_max = 4000\n[downstream]\nscenario = {scenario:?}\n[gateway]\nlisten = \"\"\n[logging]\nlevel = \"warn\"\n",
             directory.path().join("data"),
             root.join("config/catalog"),
         );
@@ -75,17 +75,28 @@ impl Site {
         self.directory.path().join("service.log")
     }
 
-    fn start(&self) -> Child {
+    fn start(&self) -> Running {
         let log = std::fs::File::options().create(true).append(true).open(self.log()).unwrap();
         let mut command = Command::new(binary());
         command.arg("--config").arg(&self.config).arg("run").stdin(Stdio::null()).stderr(log);
-        command.spawn().expect("the binary is built before")
+        Running(command.spawn().expect("the binary is built before"))
     }
 
     fn submit(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
         command.arg("--config").arg(&self.config).arg("submit").args(arguments).stdin(Stdio::null());
         command.output().unwrap()
+    }
+}
+
+/// Killed when the test ends before it has stopped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended by itself where all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -186,7 +197,9 @@ async fn completed(site: &Site, child: &mut Child, names: &[String]) {
             let is_good = |key: &str| names.iter().any(|name| key.ends_with(&format!("/{name}")));
             done = page.rows.iter().filter(|row| is_good(row.key.as_str())).count();
         }
-        if done == names.len() {
+        // Told to stop before it listens for that, it would die of it instead: and it listens before it answers on its socket.
+        let socket = site.settings.node.data_dir.join(cli::control::SOCKET_NAME);
+        if done == names.len() && std::os::unix::net::UnixStream::connect(socket).is_ok() {
             break;
         }
         assert!(Instant::now() < deadline, "{done} of {} good orders within {GOOD_WAIT:?}", names.len());
@@ -280,12 +293,12 @@ async fn one_service_takes_all_of_it_and_good_orders_between_do_not_notice() {
     let mut rss_bytes = 0;
     for start in 0.. {
         let mut child = site.start();
-        completed(&site, &mut child, &good).await;
+        completed(&site, &mut child.0, &good).await;
         if start == 0 {
             refused = submit_all(&site, &cases);
         }
-        rss_bytes = rss_bytes.max(rss_bytes_max(&child));
-        stopped(&mut child).await;
+        rss_bytes = rss_bytes.max(rss_bytes_max(&child.0));
+        stopped(&mut child.0).await;
         // What came after the last good order may be left: then it is started again.
         let store = site.store();
         let left = lag_records(&site, &store);
