@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::operations::Operations;
 use crate::service::Service;
@@ -41,9 +41,11 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     if !settings.gateway.listen.is_empty() {
         watch.listen(&runtime, gateway::bind(&settings.gateway.listen)?, settings)?;
     }
+    // From here on a signal is heard, also while the service still starts.
+    let signals = runtime.block_on(async { Signals::listen() })?;
     let service = Service::start_watched(settings, &watch)?;
     notify::notify(notify::READY);
-    let served = runtime.block_on(serve(settings, &service));
+    let served = runtime.block_on(serve(settings, &service, signals));
     notify::notify(notify::STOPPING);
     let stopped = service.stop();
     let _ = std::fs::remove_file(settings.node.data_dir.join(control::SOCKET_NAME));
@@ -52,20 +54,33 @@ pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(crate::exit::DONE.into())
 }
 
-async fn serve(settings: &Settings, service: &Service) -> anyhow::Result<()> {
+/// What asks the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("could not listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("could not listen for SIGINT")?,
+        })
+    }
+}
+
+async fn serve(settings: &Settings, service: &Service, mut signals: Signals) -> anyhow::Result<()> {
     let started_at = domain::Timestamp(service.store.clock.now_ms());
     let operations =
         Operations::new(service.store.clone(), settings, service.behaviour.clone()).running(started_at);
     let operate: control::Operate = Arc::new(move |request, body| operations.answer(request, body));
-    let mut terminate = signal(SignalKind::terminate()).context("could not listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("could not listen for SIGINT")?;
     let stop = service.stop_signal();
     let stopped =
         tokio::task::spawn_blocking(move || while !stop.wait(std::time::Duration::from_secs(3_600)) {});
     tracing::info!(data_dir = %settings.node.data_dir.display(), "ready");
     let outcome = tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = signals.terminate.recv() => Ok("SIGTERM"),
+        _ = signals.interrupt.recv() => Ok("SIGINT"),
         _ = stopped => Ok("a part that failed"),
         served = control::serve(&settings.node.data_dir, operate) => served.map(|()| "the control socket"),
     };

@@ -123,8 +123,11 @@ impl Reading<'_> {
         let key = record.key.as_deref().unwrap_or_default();
         let belongs = runtime::partition_for(key, self.partitions);
         // A dead letter is sent again to where it lay, and outsiders hash as they like.
+        // A heartbeat goes to every partition, whatever its key.
+        let is_heartbeat = [topics::HEARTBEATS, topics::SYSTEM_HEARTBEATS].contains(&&*record.topic);
         if is_ours
             && is_keyed
+            && !is_heartbeat
             && belongs != self.partition
             && header(record, crate::operations::dead_letters::HEADER_REPLAYED_FROM).is_none()
         {
