@@ -16,14 +16,17 @@ malloc_mb_max=256
 seconds_input_max=20
 bytes_max=65536
 
+# All packages at once, as every build: with one of them, cargo chooses other features of what they share and compiles all of it again.
 # In the common target folder: what a workspace wrapper compiled is kept apart there, and everything else is shared.
 RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/fuzz-rustc.sh \
-    cargo build --locked --quiet -p fuzz --features libfuzzer --bin decoders
+    cargo build --locked --quiet --workspace --features fuzz/libfuzzer --bin decoders
 decoders=$CARGO_TARGET_DIR/debug/decoders
 work=$ORDERSTREAM_CACHE/fuzz
 mkdir -p "$work"
-cargo run --locked --quiet -p fuzz -- seeds "$work/seeds"
-if [ "$#" -eq 0 ]; then mapfile -t targets < <(cargo run --locked --quiet -p fuzz -- list); else targets=("$@"); fi
+cargo build --locked --quiet --workspace --bin fuzz
+fuzz=$CARGO_TARGET_DIR/debug/fuzz
+"$fuzz" seeds "$work/seeds"
+if [ "$#" -eq 0 ]; then mapfile -t targets < <("$fuzz" list); else targets=("$@"); fi
 
 found=0
 for target in "${targets[@]}"; do

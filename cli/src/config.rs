@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::exit;
-use crate::order::table;
+use crate::order::list_table;
 use crate::settings::Settings;
 use crate::settings::keys::{KEYS, SUBTOPOLOGY};
 use crate::settings::load::{Error, Origin, Read, Sources};
@@ -106,7 +106,7 @@ fn line(key: String, value: serde_json::Value, unit: Option<&'static str>, origi
 }
 
 fn print(shown: &[Shown]) {
-    let mut lines = table(&["setting", "value", "unit", "from"]);
+    let mut lines = list_table(&["setting", "value", "unit", "from"]);
     for line in shown {
         let value = match &line.value {
             serde_json::Value::String(text) if text.is_empty() => "\"\"".to_owned(),

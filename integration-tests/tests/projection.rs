@@ -293,7 +293,8 @@ async fn orders_go_on_while_the_server_is_away_and_the_projection_has_each_event
     let settings = settings(data.path(), &url);
     // Away from the beginning: the service starts all the same.
     server.stop();
-    let service = Service::start(&settings).unwrap();
+    // Its own threads have runtimes of their own, which may not be started from within one.
+    let service = tokio::task::spawn_blocking(move || Service::start(&settings)).await.unwrap().unwrap();
     feed(&service, &generator, 0, total / 3);
     until("orders move without a projection", async || events(&service) > 200).await;
     until("the lag is visible", async || lag_metric(&metrics) > 200.0).await;
@@ -318,7 +319,7 @@ async fn orders_go_on_while_the_server_is_away_and_the_projection_has_each_event
         until("and says so", async || lag_metric(&metrics) == 0.0).await;
         projection.close().await;
     }
-    service.stop().unwrap();
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap().unwrap();
     let file = format!("sqlite://{}", data.path().join("again.sqlite").display());
     answer(orderstream(data.path(), &["projection", "rebuild", "--into", &file]));
     answer(orderstream(data.path(), &["projection", "rebuild", "--into", &url]));

@@ -53,13 +53,20 @@ pub fn passed(store: &Store, records: &[Record]) -> Vec<(Heartbeat, u32)> {
 pub fn run(store: &Store, interval: Duration, vitals: &Arc<Vitals>, stop: &StopSignal) -> anyhow::Result<()> {
     let mut reader = reader(store)?;
     let (started, mut due) = (Instant::now(), Instant::now());
+    // Said once: a log that cannot be written would else say so at every beat.
+    let mut is_failing = false;
     while !stop.is_stopped() {
         if Instant::now() >= due {
             // Whoever begins to listen after the first beat would else make everybody wait for the second.
             let starting = started.elapsed() < START_TIME && !vitals.has_heard_all();
             due = Instant::now() + if starting { interval.min(START_INTERVAL) } else { interval };
-            if let Err(error) = send(store) {
-                tracing::warn!(error = format!("{error:#}"), "heartbeat could not be sent");
+            match send(store) {
+                Ok(()) => is_failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(error = format!("{error:#}"), "heartbeat could not be sent");
+                    }
+                }
             }
         }
         let wait = due.saturating_duration_since(Instant::now()).min(IDLE_WAIT);

@@ -257,6 +257,7 @@ impl Service {
         let catalog = catalog::load(&settings.catalog)?;
         // All that can be wrong with files, before anything is made.
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
+        projecting::look(&settings.projection_url())?;
         let store = Arc::new(Store::open(settings, &catalog)?);
         watch.opened(&store);
         watch.vitals.log_opened();

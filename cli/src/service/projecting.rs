@@ -29,6 +29,24 @@ const NOTE_ENDS_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 86_400_000;
 
+/// Refuses a projection that is damaged or newer while nothing is opened for writing yet, so that log and state stay untouched.
+/// Everything else that can be wrong with it is found by [`check`].
+///
+/// # Errors
+/// It is damaged, or of a newer version.
+pub fn look(url: &str) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match Projection::open_existing(url).await {
+            Ok(projection) => projection.close().await,
+            Err(error @ projection::Error::Newer { .. }) => return Err(error.into()),
+            Err(error) if error.is_damage() => return Err(error.into()),
+            Err(_) => {}
+        }
+        Ok(())
+    })
+}
+
 /// Whether the projection can be used, and fits this log: before anything else is started. One that is only out of reach does not
 /// keep the service from starting: the pump waits for it.
 ///

@@ -196,10 +196,14 @@ impl Runner {
             .env("PATH", &self.path)
             .env("NO_COLOR", "1")
             .env("LC_ALL", "C.UTF-8")
+            .env("ORDERSTREAM_SOURCE", crate::process::root())
             .env("DOCS_STATE", self.own.join("state"))
             .stdin(Stdio::null())
             .stderr(printed.try_clone()?)
             .stdout(printed);
+        if let Some(python) = std::env::var_os("ORDERSTREAM_PYTHON") {
+            shell.env("ORDERSTREAM_PYTHON", python);
+        }
         let child = shell.spawn().context("could not start bash")?;
         Ok((child, output))
     }

@@ -10,7 +10,10 @@ use domain::states::Machine;
 use integration_tests::scenario::file::{Step, Then};
 use integration_tests::scenario::{Scenario, World, file, shipped_catalog};
 use proptest::prelude::*;
+use runtime::Record;
+use schemas::codec::Codec;
 use schemas::tmf::out::{Version, states};
+use schemas::topics;
 
 use crate::definitions::{self, words};
 use crate::seen::{Seen, Written, ran};
@@ -24,7 +27,14 @@ const ORDERS: u32 = 4;
 async fn written(scenario: &Scenario) -> (Written, BTreeSet<OrderState>) {
     let (world, outcome) = ran(scenario);
     let (seen, mut written, mut states) = (Seen::new().await, Written::default(), BTreeSet::new());
-    for records in outcome.records.chunks(outcome.records.len().div_ceil(MOMENTS).max(1)) {
+    let every = outcome.records.len().div_ceil(MOMENTS).max(1);
+    let mut count = 0;
+    // A rejection that is corrected is over before long: whatever the moments are, it is one of them.
+    let moments = outcome.records.split_inclusive(|record| {
+        count += 1;
+        count % every == 0 || is_rejection(world.codec(), record)
+    });
+    for records in moments {
         seen.apply(world.codec(), records).await;
         for answer in seen.answers().await {
             written.take(&answer);
@@ -32,6 +42,11 @@ async fn written(scenario: &Scenario) -> (Written, BTreeSet<OrderState>) {
         }
     }
     (written, states)
+}
+
+fn is_rejection(codec: &Codec, record: &Record) -> bool {
+    let value = record.value.as_deref().filter(|_| &*record.topic == topics::ORDER_EVENTS);
+    value.is_some_and(|value| codec.record_name(value).unwrap() == "OrderRejected")
 }
 
 #[tokio::test]

@@ -11,23 +11,29 @@ use crate::seen::ran;
 
 /// What `{"...": "..."}` takes around a long text.
 const AROUND_BYTES: usize = 4_096;
+const ITEMS: usize = 4;
 
 #[test]
 fn an_order_that_would_not_fit_into_a_record_is_refused_with_a_reason() {
     let long = "x".repeat(VALUE_BYTES_MAX - AROUND_BYTES);
-    // Each of 200 lines carries the address along; what is only carried fills the rest of the largest request.
+    // Each of 200 lines of each item carries the address along; what is only carried fills the rest of the largest request.
     let characteristics = [
         json!({ "name": "simType", "value": "physical" }),
         json!({ "name": "shippingAddress", "value": long }),
     ];
-    let document = json!({
-        "externalId": "LARGE-1", "acmeAttachment": "x".repeat(REQUEST_BYTES_MAX - 2 * VALUE_BYTES_MAX),
-        "relatedParty": [{ "id": "SHOP", "role": "Seller", "@referredType": "Organization" }],
-        "productOrderItem": [{ "id": "1", "action": "add", "quantity": 200, "productOffering": { "id": "mobileLine" },
+    let item = |id: usize| {
+        json!({
+            "id": id.to_string(), "action": "add", "quantity": 200, "productOffering": { "id": "mobileLine" },
             "itemPrice": [{ "priceType": "recurring", "recurringChargePeriod": "month",
                             "productOfferingPrice": { "id": "mobileLineMonthly" },
                             "price": { "dutyFreeAmount": { "unit": "EUR", "value": 1 } } }],
-            "product": { "productCharacteristic": characteristics } }]
+            "product": { "productCharacteristic": characteristics }
+        })
+    };
+    let document = json!({
+        "externalId": "LARGE-1", "acmeAttachment": "x".repeat(REQUEST_BYTES_MAX - (ITEMS + 1) * VALUE_BYTES_MAX),
+        "relatedParty": [{ "id": "SHOP", "role": "Seller", "@referredType": "Organization" }],
+        "productOrderItem": (1..=ITEMS).map(item).collect::<Vec<_>>()
     });
     let mut scenario = generated(1, Default::default());
     scenario.when.truncate(1);

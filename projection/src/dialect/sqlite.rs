@@ -38,7 +38,12 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
         .statement_cache_capacity(STATEMENTS_KEPT);
     let readers_options = options.clone().pragma("query_only", "on");
     let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(readers_options);
-    let writer = SqlitePoolOptions::new().max_connections(1);
+    let writer = SqlitePoolOptions::new().max_connections(1).before_acquire(|connection, _| {
+        // SQLite itself rolls back what a full disk stops; the connection then waits for the end of a transaction that is over, and
+        // would refuse to begin another for ever. It makes way for a new one.
+        let is_idle = !connection.is_in_transaction();
+        Box::pin(async move { Ok(is_idle) })
+    });
     let writer = match purpose {
         Purpose::Write | Purpose::Rebuild => writer.connect_with(options).await?,
         Purpose::Read => writer.connect_lazy_with(options),

@@ -25,7 +25,7 @@ pub use state::StateCodec;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "{found} bytes are no framed record: it begins with a zero byte and the four bytes of its schema's id"
+        "no framed record, which begins with a zero byte and the four bytes of its schema's id, in {found} bytes"
     )]
     NotFramed { found: usize },
     #[error("a record of {bytes} bytes is larger than {RECORD_BYTES_MAX}")]

@@ -183,7 +183,7 @@ fields! {
     Tmf641 "expectedCompletionDate" V4 Ignored "the product order's";
     Tmf641 "completionDate" V4 Ignored "when everything was done";
     Tmf641 "externalReference.id" V4 Ignored "the product order";
-    Tmf641 "externalReference.href" V4 Ignored "where the product order is found";
+    Tmf641 "externalReference.href" V4 Ignored "where the product order is found; left out where no base address is set, since the standard wants an absolute one";
     Tmf641 "externalReference.externalReferenceType" V4 Ignored "`ProductOrder`";
     Tmf641 "externalReference.name" V4 Ignored "its key again: the standard requires a name";
     Tmf641 "orderRelationship.relationshipType" V4 Ignored "`parent`: the service order that needs this resource order";

@@ -77,12 +77,13 @@ fn is_failed(one: &ServiceOrderView) -> bool {
 
 fn product_order(view: &OrderView, style: &Style) -> Node {
     let key = &view.order.key;
-    Object::new()
-        .put("id", text(key.as_str()))
-        .put("href", style.order_href(key))
-        .put("externalReferenceType", text("ProductOrder"))
-        .put("name", text(key.as_str()))
-        .done()
+    let reference = Object::new().put("id", text(key.as_str()));
+    // TMF641 v4 wants an absolute address here, and only here: a relative one is none.
+    let reference = match style.base.is_empty() {
+        true => reference,
+        false => reference.put("href", style.order_href(key)),
+    };
+    reference.put("externalReferenceType", text("ProductOrder")).put("name", text(key.as_str())).done()
 }
 
 fn milestones<'v>(one: &'v ServiceOrderView, view: &'v OrderView) -> impl Iterator<Item = Node> + 'v {
