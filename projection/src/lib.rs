@@ -72,6 +72,13 @@ pub enum Error {
     /// Passing, mostly (a full disk, a lock, no connection): nothing of the batch was applied, and it can be handed over again.
     #[error("could not apply {records} records")]
     Apply { records: usize, source: sqlx::Error },
+    /// The database came back with less than it had confirmed: its server crashed, or it was put back from a backup. Nothing of the
+    /// batch was applied; whoever reads the log goes on at [`Projection::positions`].
+    #[error(
+        "the projection has forgotten what it had applied: partition {partition} of topic \"{topic}\" is applied up to {stored}, and was \
+         up to {confirmed}"
+    )]
+    Forgotten { topic: String, partition: i32, stored: i64, confirmed: i64 },
     #[error("could not read {what}")]
     Read { what: &'static str, source: sqlx::Error },
     #[error("could not delete old history")]
@@ -101,6 +108,7 @@ impl Error {
             | Error::Newer { .. }
             | Error::Older { .. }
             | Error::Migrate(_)
+            | Error::Forgotten { .. }
             | Error::Cursor { .. }
             | Error::TableUnknown { .. } => None,
         }
@@ -189,17 +197,39 @@ impl Projection {
     /// Dropping the future before it is done applies all of it or nothing.
     ///
     /// # Errors
-    /// [`Error::Apply`]; then nothing was applied.
+    /// [`Error::Apply`], [`Error::Forgotten`]; then nothing was applied.
     pub async fn apply(&self, batch: Vec<Applied>) -> Result<(), Error> {
         let records = batch.len();
         let apply_error = |source| Error::Apply { records, source };
         let mut transaction = self.pools.write().await.map_err(apply_error)?;
-        let positions = apply::write(&mut transaction, batch).await.map_err(apply_error)?;
+        let known = apply::read_positions(&mut transaction).await.map_err(apply_error)?;
+        self.check_remembered(&known)?;
+        let positions = apply::write(&mut transaction, known, batch).await.map_err(apply_error)?;
         transaction.commit().await.map_err(apply_error)?;
         if !positions.is_empty() {
             self.applied.send_modify(|applied| applied.extend(positions));
         }
         Ok(())
+    }
+
+    /// Whether the database answers, and still has all that it has confirmed to this process.
+    ///
+    /// # Errors
+    /// [`Error::Read`]; [`Error::Forgotten`], once: from then on what it has is what counts.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.check_remembered(&self.positions().await?)
+    }
+
+    /// Else the next batch would leave a hole before it.
+    fn check_remembered(&self, known: &Positions) -> Result<(), Error> {
+        let stored = |place: &(String, i32)| known.get(place).copied().unwrap_or(0);
+        let forgotten = self.applied.borrow().iter().find_map(|(place, confirmed)| {
+            let (topic, partition, stored, confirmed) = (place.0.clone(), place.1, stored(place), *confirmed);
+            (stored < confirmed).then_some(Error::Forgotten { topic, partition, stored, confirmed })
+        });
+        let Some(forgotten) = forgotten else { return Ok(()) };
+        self.applied.send_replace(known.clone());
+        Err(forgotten)
     }
 
     /// Ready once the record at `offset` is applied by this process: whoever has written can wait for the own write. Bound it by a

@@ -157,6 +157,25 @@ impl Lag {
     }
 }
 
+/// What became of a batch.
+enum Batch {
+    Applied,
+    /// The database has less than it had: the log is read again from there.
+    ToReadAgain,
+    Stopped,
+}
+
+/// Reads on where the projection is.
+async fn reader(projection: &Projection, store: &Store) -> anyhow::Result<Reader> {
+    let known = projection.positions().await?.into_iter();
+    let positions = known.map(|((topic, partition), next_offset)| Position {
+        topic: topic.as_str().into(),
+        partition: partition.unsigned_abs(),
+        next_offset,
+    });
+    Ok(store.log.reader(&TOPICS.map(Into::into), &Start::Positions(positions.collect()))?)
+}
+
 struct Pump<'a> {
     projection: &'a Projection,
     store: &'a Store,
@@ -176,13 +195,7 @@ impl<'a> Pump<'a> {
         keeping: Keeping,
         vitals: &'a Vitals,
     ) -> anyhow::Result<Pump<'a>> {
-        let known = projection.positions().await?.into_iter();
-        let positions = known.map(|((topic, partition), next_offset)| Position {
-            topic: topic.as_str().into(),
-            partition: partition.unsigned_abs(),
-            next_offset,
-        });
-        let reader = store.log.reader(&TOPICS.map(Into::into), &Start::Positions(positions.collect()))?;
+        let reader = reader(projection, store).await?;
         let noted = (Instant::now(), Vec::new());
         Ok(Pump {
             projection,
@@ -205,31 +218,59 @@ impl<'a> Pump<'a> {
                 self.lag.set(0, None, 0);
                 self.note_ends(true).await?;
                 self.prune(stop).await;
-            } else if self.apply(&records, stop).await {
-                self.note_ends(false).await?;
             } else {
-                return Ok(());
+                match self.apply(&records, stop).await {
+                    Batch::Applied => self.note_ends(false).await?,
+                    Batch::ToReadAgain => self.read_again(stop).await?,
+                    Batch::Stopped => return Ok(()),
+                }
             }
             self.vitals.projected(self.reader.lag_records());
-            self.beat().await?;
+            self.beat(stop).await?;
         }
         Ok(())
     }
 
     /// A heartbeat has reached its end here: what was read before it is applied, and the database answers.
-    async fn beat(&mut self) -> anyhow::Result<()> {
+    async fn beat(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
         let passed = heartbeat::passed(self.store, &self.beats.poll(BEATS, Duration::ZERO)?);
         let last = passed.iter().map(|(heartbeat, _)| heartbeat.sent_at.0).max();
-        if let Some(sent_at_ms) = last
-            && self.projection.positions().await.is_ok()
-        {
-            self.vitals.beat(PROJECTION, 0, sent_at_ms);
+        let Some(sent_at_ms) = last else { return Ok(()) };
+        match self.projection.check().await {
+            Ok(()) => self.vitals.beat(PROJECTION, 0, sent_at_ms),
+            Err(error @ projection::Error::Forgotten { .. }) => {
+                tracing::warn!(%error, "what came after is read again");
+                self.read_again(stop).await?;
+            }
+            // Out of reach: the missing heartbeat says so.
+            Err(_) => {}
         }
         Ok(())
     }
 
-    /// Applies a batch however often it takes; says whether it was applied before `stop`.
-    async fn apply(&self, records: &[Record], stop: &StopSignal) -> bool {
+    /// Back to where the database says that it is, as soon as it answers.
+    async fn read_again(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
+        let mut backoff_ms = BACKOFF_MS_MIN;
+        while !stop.is_stopped() {
+            match reader(self.projection, self.store).await {
+                Ok(reader) => {
+                    self.reader = reader;
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!(
+                    error = format!("{error:#}"),
+                    backoff_ms,
+                    "its positions could not be read"
+                ),
+            }
+            stop.wait(Duration::from_millis(backoff_ms));
+            backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
+        }
+        Ok(())
+    }
+
+    /// Applies a batch however often it takes.
+    async fn apply(&self, records: &[Record], stop: &StopSignal) -> Batch {
         let batch: Vec<Applied> = records.iter().map(|record| applied(&self.store.codec, record)).collect();
         let oldest = records.iter().map(|record| record.timestamp_ms).min();
         let mut backoff_ms = BACKOFF_MS_MIN;
@@ -237,6 +278,10 @@ impl<'a> Pump<'a> {
             let behind = self.reader.lag_records() + records.len() as u64;
             self.lag.set(behind, oldest, self.store.clock.now_ms());
             let Err(error) = self.projection.apply(batch.clone()).await else { break };
+            if let projection::Error::Forgotten { .. } = error {
+                tracing::warn!(%error, "what came after is read again");
+                return Batch::ToReadAgain;
+            }
             let damaged = error.is_damage();
             let error = format!("{:#}", anyhow::Error::from(error));
             if damaged {
@@ -249,7 +294,7 @@ impl<'a> Pump<'a> {
                 tracing::warn!(error, backoff_ms, "projection could not be written, it is tried again");
             }
             if stop.wait(Duration::from_millis(backoff_ms)) {
-                return false;
+                return Batch::Stopped;
             }
             backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
         }
@@ -257,7 +302,7 @@ impl<'a> Pump<'a> {
         // What comes next was written after what was applied.
         let newest = records.iter().map(|record| record.timestamp_ms).max();
         self.lag.set(left, newest.filter(|_| left > 0), self.store.clock.now_ms());
-        true
+        Batch::Applied
     }
 
     /// Now and then while there is work, and once when there is none.

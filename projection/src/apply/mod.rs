@@ -262,12 +262,13 @@ pub(crate) async fn read_positions(transaction: &mut Transaction) -> Result<Posi
     rows.into_iter().map(place).collect()
 }
 
-/// Writes a batch within a transaction that the caller commits; the positions that moved are the answer.
+/// Writes a batch within a transaction that the caller commits, on top of what the transaction knows as applied; the positions that
+/// moved are the answer.
 pub(crate) async fn write(
     transaction: &mut Transaction,
+    known: Positions,
     batch: Vec<Applied>,
 ) -> Result<Positions, sqlx::Error> {
-    let known = read_positions(transaction).await?;
     let mut moved: BTreeMap<(String, i32), PositionRow> = BTreeMap::new();
     let mut fresh = Vec::with_capacity(batch.len());
     for record in batch {
