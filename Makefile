@@ -5,13 +5,14 @@ FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
 SECONDS_EACH ?= 60
+SECONDS_EACH_IN_TEST ?= 4
 
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
-# The suites of integration-tests that hold; those that are not here do not pass yet.
-SUITES := $(addprefix --test ,scenarios topologies catalog packaging analytics kill outsider consumers)
-
-.PHONY: help demo test build lint deny unit fuzz system doc schema-version clean-cache
+# Every suite of integration-tests, by name: choosing that package alone would be another choice of features.
+SUITES := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard integration-tests/tests/*.rs))) \
+	$(notdir $(patsubst %/main.rs,%,$(wildcard integration-tests/tests/*/main.rs)))))
+.PHONY: help demo test build lint deny unit fuzz system doc bench schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +27,7 @@ build: ## the binary
 test: ## every test, with its set-up
 	@scripts/setup.sh
 	@$(MAKE) --no-print-directory lint deny unit system
+	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(SECONDS_EACH_IN_TEST)
 
 lint: ## format and clippy, warnings denied; shell scripts; the Dockerfile
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -45,6 +47,9 @@ system: ## the whole system on real files and processes
 	@scripts/python.sh >/dev/null
 	@source scripts/env.sh && cargo build $(ALL) --bins && \
 		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test $(ALL) $(SUITES) -- --test-threads=1
+
+bench: ## throughput, latency, cost, memory and start-up, as a table and as JSON; and the processors against the last commit
+	@scripts/bench.sh $(ARGS)
 
 doc: ## the generated parts of docs/, and config/orderstream.toml
 	@source scripts/env.sh && cargo build $(ALL) --bins && "$$CARGO_TARGET_DIR/debug/orderstream" docs --write docs

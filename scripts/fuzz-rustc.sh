@@ -5,6 +5,8 @@
 set -euo pipefail
 rustc=$1
 shift
+# A build script is a program of its own, without libFuzzer.
+case " $* " in *" build_script_build "*) exec "$rustc" "$@" ;; esac
 # libFuzzer reads the counters, the table of the places they belong to, and the values that are compared.
 exec "$rustc" "$@" -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

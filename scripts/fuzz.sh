@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
         -timeout="$seconds_input_max" -rss_limit_mb="$rss_mb_max" -malloc_limit_mb="$malloc_mb_max" \
         -artifact_prefix="$work/found/$target/" -print_final_stats=1 \
         "$work/corpus/$target" "$work/seeds/$target" >"$log" 2>&1 || status=$?
-    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
     covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
     printf '%-12s %9s inputs, %6s places reached\n' "$target" "${runs:-?}" "${covered:-?}"
     if [ "$status" -ne 0 ]; then

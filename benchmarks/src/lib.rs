@@ -1,6 +1,8 @@
-//! One command per claim: `orderstream-bench w6`, `open-orders`, ... each prints a table, or JSON.
+//! One command per claim: `orderstream-bench w6`, `open-orders`, `demo`, `line`; `all` runs them and writes a table and JSON.
+pub mod demo;
 pub mod in_memory;
 pub mod open_orders;
 pub mod process;
+pub mod report;
 pub mod w6;
 pub mod world;

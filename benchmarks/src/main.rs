@@ -1,9 +1,10 @@
 //! The command behind `make bench`.
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benchmarks::in_memory::Alone;
-use benchmarks::w6;
+use benchmarks::{demo, open_orders, report, w6};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -26,6 +27,23 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Many orders that wait: memory, bytes, and how soon a start with them works.
+    OpenOrders {
+        #[arg(long, default_value_t = 100_000)]
+        orders: usize,
+    },
+    /// What the demonstration's workload costs.
+    Demo {
+        #[arg(long, default_value_t = 2_000)]
+        orders: u32,
+    },
+    /// All of it, as a table; and as JSON into a file.
+    All {
+        #[command(flatten)]
+        extent: report::Extent,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
     /// The processors alone, in memory: what an order costs before anything is written. For profilers, too.
     Line {
         #[arg(long, default_value_t = 5_000)]
@@ -40,9 +58,18 @@ fn main() -> anyhow::Result<ExitCode> {
                 for in_flight in &in_flight {
                     let load =
                         w6::Load { in_flight: *in_flight, fsync, measured: Duration::from_secs(seconds) };
-                    println!("{}", serde_json::to_string_pretty(&w6::measure(load)?)?);
+                    print(&w6::measure(load)?)?;
                 }
             }
+        }
+        Command::OpenOrders { orders } => print(&open_orders::measure(&open_orders::binary()?, orders)?)?,
+        Command::Demo { orders } => print(&demo::measure(&open_orders::binary()?, orders)?)?,
+        Command::All { extent, json } => {
+            let report = report::measure(&open_orders::binary()?, &extent)?;
+            if let Some(file) = json {
+                std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
+            }
+            report::print(&report);
         }
         Command::Line { orders } => {
             let mut alone = Alone::new()?;
@@ -54,4 +81,9 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(figures: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(figures)?);
+    Ok(())
 }
