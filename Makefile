@@ -5,13 +5,15 @@ FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
 SECONDS_EACH ?= 60
+SEEDS ?=
+SIMULATE_SECONDS ?= 150
 
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
 # The suites of integration-tests that hold; those that are not here do not pass yet.
 SUITES := $(addprefix --test ,scenarios topologies catalog packaging analytics kill outsider consumers)
 
-.PHONY: help demo test build lint deny unit fuzz system doc schema-version clean-cache
+.PHONY: help demo test build lint deny unit simulate fuzz system doc schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +39,11 @@ deny: ## licences, sources and duplicate crates of all dependencies
 
 unit: ## the tests of every crate
 	@source scripts/env.sh && cargo test $(ALL) --exclude integration-tests
+
+simulate: ## the pipeline in a world that fails by seed: SEEDS=n, else as many as fit in SIMULATE_SECONDS; ARGS="--seed N" plays one again
+	@scripts/setup.sh
+	@source scripts/env.sh && cargo build $(ALL) --bins && "$$CARGO_TARGET_DIR/debug/orderstream-simulate" \
+		$(or $(ARGS),$(if $(SEEDS),--seeds $(SEEDS),--seconds $(SIMULATE_SECONDS)))
 
 fuzz: ## looks for inputs that a decoder cannot take: SECONDS_EACH of each target
 	@scripts/fuzz.sh $(SECONDS_EACH)
