@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use connectors::upstream::ActualOrder;
+use domain::command::Command;
 use domain::order::event::OrderEvent;
 use domain::order::{ItemState, OrderState};
 use domain::plan::TaskState;
@@ -30,6 +31,8 @@ const REPETITIONS: [&str; 2] = ["FeedbackIgnored", "RequestIgnored"];
 #[derive(Clone, Debug, Default)]
 struct Told {
     state: Option<OrderState>,
+    /// The last submission that validation has spoken about.
+    decided: u32,
     stuck: bool,
     cases: BTreeSet<CaseId>,
     rejection_codes: BTreeSet<ReasonCode>,
@@ -47,6 +50,8 @@ pub struct Story {
     event_ids: BTreeSet<Bytes>,
     ids: Ids,
     pub dead_letters: u64,
+    /// What was read since it was last taken, in words; for the trace.
+    pub heard: Vec<String>,
 }
 
 impl Story {
@@ -90,11 +95,14 @@ impl Story {
         let value = record.value.as_deref().unwrap_or_default();
         let unreadable = |what: String| Violation { invariant: Invariant::NoStateBackwards, what };
         if topics::system_of(&record.topic).is_some() {
-            let command = codec.decode(value).map_err(|error| unreadable(error.to_string()))?;
+            let command: Command = codec.decode(value).map_err(|error| unreadable(error.to_string()))?;
+            let Command { order_key, name, kind, attempt, .. } = &command;
+            self.heard.push(format!("{order_key} command {name} {kind:?} attempt {attempt}"));
             return self.ids.take(&command);
         }
         if record.topic.as_ref() == topics::ORDER_EVENTS {
             let event = codec.decode_event(value).map_err(|error| unreadable(error.to_string()))?;
+            self.heard.push(in_words(&event));
             let told = self.orders.entry(event.order_key().clone()).or_default();
             return told.hear(&event).map_err(|what| {
                 unreadable(format!("order \"{}\", {}: {what}", event.order_key(), event.name()))
@@ -136,6 +144,36 @@ impl Story {
     }
 }
 
+/// An event, as far as it says what moved.
+fn in_words(event: &OrderEvent) -> String {
+    let moved = match event {
+        OrderEvent::TaskStateChanged(event) => format!(
+            "{} {:?} to {:?} by {:?}, attempt {}",
+            event.task_type, event.from, event.to, event.trigger, event.attempt
+        ),
+        OrderEvent::OrderStateChanged(event) => format!("{:?} to {:?}", event.from, event.to),
+        OrderEvent::ItemStateChanged(event) => format!("{} {:?} to {:?}", event.item_id, event.from, event.to),
+        OrderEvent::FalloutDetected(event) => format!("{:?}", event.case.classification.normalized_code),
+        OrderEvent::FeedbackIgnored(event) => format!("{:?} {}", event.because, event.feedback_id),
+        OrderEvent::OrderCaptured(_)
+        | OrderEvent::RequestIgnored(_)
+        | OrderEvent::OrderValidated(_)
+        | OrderEvent::OrderRejected(_)
+        | OrderEvent::RevisionRefused(_)
+        | OrderEvent::FeasibilityAsked(_)
+        | OrderEvent::FeasibilityUnanswered(_)
+        | OrderEvent::OrderDecomposed(_)
+        | OrderEvent::DecompositionFailed(_)
+        | OrderEvent::ServiceOrderStateChanged(_)
+        | OrderEvent::MilestoneReached(_)
+        | OrderEvent::WaitFailed(_)
+        | OrderEvent::FalloutClassified(_)
+        | OrderEvent::FalloutResolved(_)
+        | OrderEvent::OrderMarkedStuck(_) => String::new(),
+    };
+    format!("{} {} {moved}", event.order_key(), event.name())
+}
+
 /// What has to be read by an outsider to know everything.
 fn is_read(topic: &str) -> bool {
     let ours = [topics::ORDER_EVENTS, topics::PRODUCT_EVENTS, topics::BILLING_INTENTS, topics::NOTIFICATIONS];
@@ -164,9 +202,9 @@ impl Told {
                     self.reach(OrderState::Captured);
                 }
             }
-            OrderEvent::OrderValidated(_) => self.from_captured(OrderState::Validated)?,
+            OrderEvent::OrderValidated(event) => self.decide(event.submission, OrderState::Validated)?,
             OrderEvent::OrderRejected(event) => {
-                self.from_captured(OrderState::Rejected)?;
+                self.decide(event.submission, OrderState::Rejected)?;
                 self.rejection_codes = event.reasons.iter().map(|reason| reason.code).collect();
             }
             OrderEvent::RevisionRefused(_) => self.revisions_refused += 1,
@@ -217,10 +255,14 @@ impl Told {
         self.stuck = false;
     }
 
-    fn from_captured(&mut self, to: OrderState) -> Result<(), String> {
-        if self.state != Some(OrderState::Captured) {
-            return Err(format!("it becomes {to:?} and was {:?}", self.state));
+    /// Validation has spoken about a submission. Where capture stands apart, it may have told of the next one meanwhile.
+    fn decide(&mut self, submission: u32, to: OrderState) -> Result<(), String> {
+        let is_open = matches!(self.state, Some(OrderState::Captured | OrderState::Rejected));
+        if !is_open || submission <= self.decided {
+            let (state, decided) = (self.state, self.decided);
+            return Err(format!("submission {submission} is {to:?}; it was {state:?}, decided up to {decided}"));
         }
+        self.decided = submission;
         self.reach(to);
         Ok(())
     }

@@ -192,8 +192,11 @@ impl<'a> World<'a> {
             }
         };
         self.trace.line(format!("{} @{} {done}", self.step, self.since(self.now_ms)));
-        self.auditor.look(&mut self.cluster.lock(), &self.stage.codec)?;
-        Ok(false)
+        let looked = self.auditor.look(&mut self.cluster.lock(), &self.stage.codec);
+        for heard in std::mem::take(&mut self.auditor.story.heard) {
+            self.trace.line(format!("    {heard}"));
+        }
+        looked.map(|()| false)
     }
 
     /// What happens by itself at this time.

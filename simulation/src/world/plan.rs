@@ -27,8 +27,13 @@ const SPLIT_ONE_OF: u32 = 8;
 /// Orders with a future start begin so much later at most.
 const FUTURE_START_MS_MAX: i64 = 60_000;
 
-/// People's work: nobody watches for its answers, so it must not be silent unless an order is to get stuck.
-const MANUAL_SYSTEM: &str = "workforce";
+/// The systems that may be silent: their silence is noticed soon, and what they never heard of is sent again. People's work and
+/// parcels are not watched like that, and an order that meets such a silence waits for a person.
+const SILENT_SYSTEMS: [&str; 3] = ["provisioning", "billing", "networkInventory"];
+
+/// A silent system falls silent so long after its first command at most, and for so long at most.
+const SILENT_AFTER_MS_MAX: i64 = 20_000;
+const SILENT_MS_MAX: i64 = 60_000;
 
 /// The seed's decisions.
 #[derive(Clone, Debug)]
@@ -96,11 +101,19 @@ fn noise() -> Noise {
     }
 }
 
-/// One system is away for a few commands, and turns none away twice.
+/// One system is away: for a few commands, of which it turns none away twice; or silent for a while that is over before
+/// anybody asks, since an order whose questions are not answered either waits for a person.
 fn outage(system: &str, rng: &mut ChaCha8Rng) -> Outage {
-    let is_watched = system != MANUAL_SYSTEM;
-    let answer = if is_watched && rng.random() { OutageAnswer::Silent } else { OutageAnswer::Refuses };
-    let window =
-        Window::Count { after_commands: rng.random_range(0..4), commands: rng.random_range(1..6) };
+    let may_be_silent = SILENT_SYSTEMS.contains(&system);
+    let answer = if may_be_silent && rng.random() { OutageAnswer::Silent } else { OutageAnswer::Refuses };
+    let window = match answer {
+        OutageAnswer::Refuses => {
+            Window::Count { after_commands: rng.random_range(0..4), commands: rng.random_range(1..6) }
+        }
+        OutageAnswer::Silent => Window::Time {
+            after_ms: rng.random_range(0..SILENT_AFTER_MS_MAX),
+            for_ms: rng.random_range(0..SILENT_MS_MAX),
+        },
+    };
     Outage { system: system.to_owned(), window, answer, refusals_per_command_max: Some(1) }
 }
