@@ -153,11 +153,12 @@ impl Ledger {
 
     /// All or nothing, and on disk before it returns.
     pub(super) fn write(&self, changes: &Changes) -> Result<(), Error> {
-        let entries = changes.entries.iter().map(|(id, entry)| (ENTRIES, id.0.as_bytes().to_vec(), text(entry)));
+        let entries =
+            changes.entries.iter().map(|(id, entry)| (ENTRIES, id.0.as_bytes().to_vec(), text(entry)));
         let answers = changes.answers.iter().map(|(key, it)| (ANSWERS, packed(*key).to_vec(), text(it)));
         let counters = changes.counters.iter();
-        let counters = counters
-            .map(|(name, count)| (COUNTERS, name.clone().into_bytes(), count.to_be_bytes().to_vec()));
+        let counters =
+            counters.map(|(name, count)| (COUNTERS, name.clone().into_bytes(), count.to_be_bytes().to_vec()));
         let all = entries.chain(answers).chain(counters);
         let all: Vec<Change> = all.map(|(family, key, value)| ((family, key), Some(value))).collect();
         self.rows.write(all, true).map_err(|source| Error::Storage { doing: "write", source })

@@ -47,10 +47,7 @@ impl Rows {
     }
 
     /// All rows of a family, by key.
-    pub fn scan(
-        &self,
-        family: &'static str,
-    ) -> Box<dyn Iterator<Item = Result<Row, rocksdb::Error>> + '_> {
+    pub fn scan(&self, family: &'static str) -> Box<dyn Iterator<Item = Result<Row, rocksdb::Error>> + '_> {
         match self {
             Rows::Disk(db) => {
                 let rows = db.iterator_cf(handle(db, family), IteratorMode::Start);

@@ -43,7 +43,10 @@ impl Commits {
             let place = (transaction.group.clone(), topic.clone(), *partition);
             let cursor = self.cursors.entry(place).or_default();
             if offset < cursor {
-                let what = format!("{topic}/{partition}@{offset} was processed by two batches of {}", transaction.group);
+                let what = format!(
+                    "{topic}/{partition}@{offset} was processed by two batches of {}",
+                    transaction.group
+                );
                 return Violation::of(Invariant::NothingTwice, what);
             }
             passed_over(broker, transaction, topic, *partition, (*cursor, *offset))?;
@@ -94,7 +97,8 @@ impl Commits {
             let place = (transaction.group.clone(), topic.clone(), key);
             let before = self.written.get(&place).copied().unwrap_or(-1);
             if is_one_shards && *offset <= before {
-                let what = format!("{topic}/{partition}@{offset} lies before what an earlier batch wrote @{before}");
+                let what =
+                    format!("{topic}/{partition}@{offset} lies before what an earlier batch wrote @{before}");
                 return Violation::of(Invariant::KeyOrder, what);
             }
             last.push((place, *offset));
@@ -116,7 +120,8 @@ fn passed_over(
     for offset in from..until {
         let Some(Slot::Data { txn, .. }) = found.slot(offset) else { continue };
         if txn.is_none_or(|txn| broker.transaction(txn).state != State::Aborted) {
-            let what = format!("{topic}/{partition}@{offset} was passed over by a batch of {}", transaction.group);
+            let what =
+                format!("{topic}/{partition}@{offset} was passed over by a batch of {}", transaction.group);
             return Violation::of(Invariant::NothingLost, what);
         }
     }

@@ -23,7 +23,8 @@ impl Ids {
         let content = digest(command);
         let known = self.contents.entry(id).or_insert_with(|| content.clone());
         if *known != content {
-            let what = format!("command {id} ({}) of \"{}\" has two contents", command.name, command.order_key);
+            let what =
+                format!("command {id} ({}) of \"{}\" has two contents", command.name, command.order_key);
             return Violation::of(Invariant::OneIdPerCommand, what);
         }
         let Some(task) = command.task_id else { return Ok(()) };

@@ -152,7 +152,9 @@ fn in_words(event: &OrderEvent) -> String {
             event.task_type, event.from, event.to, event.trigger, event.attempt
         ),
         OrderEvent::OrderStateChanged(event) => format!("{:?} to {:?}", event.from, event.to),
-        OrderEvent::ItemStateChanged(event) => format!("{} {:?} to {:?}", event.item_id, event.from, event.to),
+        OrderEvent::ItemStateChanged(event) => {
+            format!("{} {:?} to {:?}", event.item_id, event.from, event.to)
+        }
         OrderEvent::FalloutDetected(event) => format!("{:?}", event.case.classification.normalized_code),
         OrderEvent::FeedbackIgnored(event) => format!("{:?} {}", event.because, event.feedback_id),
         OrderEvent::OrderCaptured(_)
@@ -260,7 +262,9 @@ impl Told {
         let is_open = matches!(self.state, Some(OrderState::Captured | OrderState::Rejected));
         if !is_open || submission <= self.decided {
             let (state, decided) = (self.state, self.decided);
-            return Err(format!("submission {submission} is {to:?}; it was {state:?}, decided up to {decided}"));
+            return Err(format!(
+                "submission {submission} is {to:?}; it was {state:?}, decided up to {decided}"
+            ));
         }
         self.decided = submission;
         self.reach(to);

@@ -51,7 +51,10 @@ impl World<'_> {
     pub(super) fn no_progress<T>(&mut self) -> Result<T, Violation> {
         let differences = self.differences()?;
         if differences.is_empty() {
-            return Violation::of(Invariant::Progress, "everything is as it should be, and never comes to rest");
+            return Violation::of(
+                Invariant::Progress,
+                "everything is as it should be, and never comes to rest",
+            );
         }
         Violation::of(Invariant::EndsAsTheOracleSays, differences.join("; "))
     }

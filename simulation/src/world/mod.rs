@@ -267,7 +267,8 @@ impl<'a> World<'a> {
         let turn = self.rng.random_range(0..usize::from(u8::MAX));
         Ok(match action {
             Action::Start(at) => {
-                let process = self.slots[at].start(&self.cluster, self.now_ms).map_err(|error| broken(&error))?;
+                let process =
+                    self.slots[at].start(&self.cluster, self.now_ms).map_err(|error| broken(&error))?;
                 format!("{} starts as process {process}", self.slots[at].name)
             }
             Action::Turn(at) => self.turn(at)?,
@@ -312,8 +313,10 @@ impl<'a> World<'a> {
     /// Nothing can be done now: time goes on to when something can.
     fn jump(&mut self) -> Result<String, Violation> {
         let broker_ms = self.cluster.lock().broker.next_expiry_ms();
-        let markers_ms = Some(self.markers_held_until_ms).filter(|_| self.cluster.lock().broker.has_markers());
-        let mut next: Vec<i64> = [broker_ms, markers_ms, self.outside.next_ms()].into_iter().flatten().collect();
+        let markers_ms =
+            Some(self.markers_held_until_ms).filter(|_| self.cluster.lock().broker.has_markers());
+        let mut next: Vec<i64> =
+            [broker_ms, markers_ms, self.outside.next_ms()].into_iter().flatten().collect();
         next.extend(self.expulsions.first().map(|(at_ms, _)| *at_ms));
         for slot in &mut self.slots {
             match &mut slot.holds {

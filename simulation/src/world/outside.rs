@@ -58,7 +58,8 @@ impl Outside {
         let mut last_of_key: BTreeMap<String, i64> = BTreeMap::new();
         for submission in plan.generator.submissions() {
             at_ms += rng.random_range(0..=SUBMISSION_MS_MAX);
-            let delay_ms = if rng.random_ratio(1, DELAYED_ONE_OF) { rng.random_range(0..=DELAY_MS_MAX) } else { 0 };
+            let delay_ms =
+                if rng.random_ratio(1, DELAYED_ONE_OF) { rng.random_range(0..=DELAY_MS_MAX) } else { 0 };
             let last_ms = last_of_key.entry(submission.order_key.0.clone()).or_default();
             *last_ms = (at_ms + delay_ms).max(*last_ms);
             let record = request(&submission);

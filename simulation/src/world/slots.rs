@@ -35,7 +35,9 @@ pub struct Running {
 pub enum Holds {
     Running(Box<Running>),
     /// Nobody, until then.
-    Nobody { until_ms: i64 },
+    Nobody {
+        until_ms: i64,
+    },
 }
 
 /// A worker's place.
@@ -181,8 +183,7 @@ impl Running {
                 Ok(Some(turn))
             }
             Err(error) => {
-                let is_dead =
-                    cluster.lock().processes.get(&self.process).is_none_or(|process| process.dead);
+                let is_dead = cluster.lock().processes.get(&self.process).is_none_or(|process| process.dead);
                 if is_dead {
                     return Ok(None);
                 }

@@ -51,7 +51,8 @@ impl Stage {
     /// # Errors
     /// The catalog has findings, or cannot be written.
     pub fn new() -> anyhow::Result<Stage> {
-        let catalog = Catalog::from_files(&FILES).map_err(|findings| anyhow!("shipped catalog: {findings:?}"))?;
+        let catalog =
+            Catalog::from_files(&FILES).map_err(|findings| anyhow!("shipped catalog: {findings:?}"))?;
         let ids: Arc<dyn SchemaIds> = Arc::new(LocalIds::in_memory());
         // In a fixed sequence: else the ids in the records would depend on which run came first.
         for contract in contracts::all().iter().chain(contracts::states()) {
@@ -79,7 +80,8 @@ impl Stage {
         let grouping = |groups: Vec<SubTopology>| -> anyhow::Result<Grouping> {
             topology::check(&groups).context("grouping")?;
             let line = |group: SubTopology| {
-                let mut line = Line::new(group.clone(), codec.clone(), state.clone(), LineSettings::default());
+                let mut line =
+                    Line::new(group.clone(), codec.clone(), state.clone(), LineSettings::default());
                 line.take_broadcast(&record);
                 (group, line)
             };
