@@ -10,6 +10,7 @@ use crate::log::broker::{Broker, State, Transaction};
 use crate::log::partition::Slot;
 
 type Input = (Arc<str>, Arc<str>, u32);
+type Written = (Arc<str>, Arc<str>, Vec<u8>);
 
 /// What all committed batches have done so far, in the sequence in which they were decided.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Commits {
     /// By group.
     timers: BTreeMap<Arc<str>, BTreeMap<TimerKey, i64>>,
     /// By group, topic and key: the last offset that was written.
-    written: BTreeMap<(Arc<str>, Arc<str>, Vec<u8>), i64>,
+    written: BTreeMap<Written, i64>,
 }
 
 impl Commits {
