@@ -27,6 +27,7 @@ COPY connectors/Cargo.toml connectors/
 COPY gateway/Cargo.toml gateway/
 COPY cli/Cargo.toml cli/
 COPY integration-tests/Cargo.toml integration-tests/
+COPY simulation/Cargo.toml simulation/
 COPY benchmarks/Cargo.toml benchmarks/
 COPY fuzz/Cargo.toml fuzz/
 COPY packaging/docker/empty-crates.sh packaging/docker/

@@ -6,13 +6,15 @@ SEED ?= 1
 ARGS ?=
 SECONDS_EACH ?= 60
 SECONDS_EACH_IN_TEST ?= 4
+SEEDS ?=
+SIMULATE_SECONDS ?= 150
 
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
 # Every suite of integration-tests, by name: choosing that package alone would be another choice of features.
 SUITES := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard integration-tests/tests/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard integration-tests/tests/*/main.rs)))))
-.PHONY: help demo test build lint deny unit fuzz system doc bench schema-version clean-cache
+.PHONY: help demo test build lint deny unit simulate fuzz system doc bench schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,6 +41,11 @@ deny: ## licences, sources and duplicate crates of all dependencies
 
 unit: ## the tests of every crate
 	@source scripts/env.sh && cargo test $(ALL) --exclude integration-tests
+
+simulate: ## the pipeline in a world that fails by seed: SEEDS=n, else as many as fit in SIMULATE_SECONDS; ARGS="--seed N" plays one again
+	@scripts/setup.sh
+	@source scripts/env.sh && cargo build $(ALL) --bins && "$$CARGO_TARGET_DIR/debug/orderstream-simulate" \
+		$(or $(ARGS),$(if $(SEEDS),--seeds $(SEEDS),--seconds $(SIMULATE_SECONDS)))
 
 fuzz: ## looks for inputs that a decoder cannot take: SECONDS_EACH of each target
 	@scripts/fuzz.sh $(SECONDS_EACH)

@@ -22,6 +22,7 @@ use crate::graph::{KeyedBy, Processor};
 const SYSTEM_OTHER: &str = "other";
 
 /// One stage's metrics.
+#[derive(Clone)]
 struct Stage {
     processor: Processor,
     input: Counter,
@@ -32,6 +33,7 @@ struct Stage {
 }
 
 /// The metrics about one downstream system.
+#[derive(Clone)]
 struct System {
     name: String,
     sent: Counter,
@@ -136,7 +138,7 @@ impl Tally {
 }
 
 /// What is noted of the input at hand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Step {
     tally: Tally,
     /// Where the time goes at present; none before the first stage, whose time begins with the input.
@@ -145,6 +147,7 @@ struct Step {
 }
 
 /// The stages of one line.
+#[derive(Clone)]
 pub(crate) struct Stages {
     stages: Vec<Stage>,
     systems: Vec<System>,

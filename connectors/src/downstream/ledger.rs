@@ -7,21 +7,13 @@ use std::path::{Path, PathBuf};
 
 use domain::command::Feedback;
 use domain::{CommandId, OrderKey, Timestamp};
-use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, IteratorMode, Options, WriteBatch,
-    WriteOptions,
-};
 
 use super::entry::Entry;
+use super::rows::{ANSWERS, COUNTERS, Change, ENTRIES, Rows};
 
-const ENTRIES: &str = "entries";
-const ANSWERS: &str = "answers";
-const COUNTERS: &str = "counters";
-const FAMILIES: [&str; 3] = [ENTRIES, ANSWERS, COUNTERS];
 /// Raised whenever rows are written that an older program would misread.
 const FORMAT: u64 = 1;
 const FORMAT_NAME: &str = "format";
-const MEMTABLE_BYTES_MAX: usize = 8 * 1_048_576;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,10 +49,10 @@ pub(super) struct Changes {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// The ledger on disk. Readable by others while the downstream writes it ([`Ledger::read`]).
+/// The ledger, mostly on disk. Readable by others while the downstream writes it ([`Ledger::read`]).
 #[derive(Debug)]
 pub struct Ledger {
-    db: DB,
+    rows: Rows,
 }
 
 impl Ledger {
@@ -68,13 +60,7 @@ impl Ledger {
     ///
     /// Errors: the directory cannot be used, is in use, or was written by a newer program.
     pub fn open(directory: &Path) -> Result<Ledger, Error> {
-        let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        options.set_keep_log_file_num(2);
-        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family()));
-        let db = DB::open_cf_descriptors(&options, directory, families);
-        let ledger = Ledger::checked(directory, db)?;
+        let ledger = Ledger::checked(directory, Rows::open(directory))?;
         ledger
             .write(&Changes { counters: [(FORMAT_NAME.to_owned(), FORMAT)].into(), ..Changes::default() })?;
         Ok(ledger)
@@ -82,12 +68,17 @@ impl Ledger {
 
     /// Opens for reading only, as of now, beside a process that writes.
     pub fn read(directory: &Path) -> Result<Ledger, Error> {
-        Ledger::checked(directory, DB::open_cf_for_read_only(&Options::default(), directory, FAMILIES, false))
+        Ledger::checked(directory, Rows::read(directory))
     }
 
-    fn checked(directory: &Path, db: Result<DB, rocksdb::Error>) -> Result<Ledger, Error> {
-        let db = db.map_err(|source| Error::Open { directory: directory.to_owned(), source })?;
-        let ledger = Ledger { db };
+    /// Empty, and gone with the process.
+    pub fn in_memory() -> Ledger {
+        Ledger { rows: Rows::in_memory() }
+    }
+
+    fn checked(directory: &Path, rows: Result<Rows, rocksdb::Error>) -> Result<Ledger, Error> {
+        let rows = rows.map_err(|source| Error::Open { directory: directory.to_owned(), source })?;
+        let ledger = Ledger { rows };
         match ledger.counters()?.get(FORMAT_NAME) {
             Some(found) if *found > FORMAT => {
                 Err(Error::Newer { directory: directory.to_owned(), found: *found })
@@ -98,7 +89,7 @@ impl Ledger {
 
     /// All rows, by command id.
     pub fn entries(&self) -> impl Iterator<Item = Result<Entry, Error>> + '_ {
-        self.db.iterator_cf(self.family(ENTRIES), IteratorMode::Start).map(|row| {
+        self.rows.scan(ENTRIES).map(|row| {
             let (_, value) = row.map_err(|source| Error::Storage { doing: "read", source })?;
             parsed(&value)
         })
@@ -120,15 +111,13 @@ impl Ledger {
     }
 
     pub fn entry(&self, id: CommandId) -> Result<Option<Entry>, Error> {
-        let value = self.db.get_pinned_cf(self.family(ENTRIES), id.0.as_bytes());
-        value
-            .map_err(|source| Error::Storage { doing: "read", source })?
-            .map(|value| parsed(&value))
-            .transpose()
+        let found = self.rows.get(ENTRIES, &[id.0.as_bytes().to_vec()]).pop();
+        let value = found.transpose().map_err(|source| Error::Storage { doing: "read", source })?.flatten();
+        value.map(|value| parsed(&value)).transpose()
     }
 
     pub(super) fn counters(&self) -> Result<BTreeMap<String, u64>, Error> {
-        let rows = self.db.iterator_cf(self.family(COUNTERS), IteratorMode::Start);
+        let rows = self.rows.scan(COUNTERS);
         rows.map(|row| {
             let (key, value) = row.map_err(|source| Error::Storage { doing: "read", source })?;
             let count = <[u8; 8]>::try_from(&value[..])
@@ -140,7 +129,7 @@ impl Ledger {
 
     /// The keys of all answers that are not confirmed.
     pub(super) fn answer_keys(&self) -> Result<Vec<AnswerKey>, Error> {
-        let rows = self.db.iterator_cf(self.family(ANSWERS), IteratorMode::Start);
+        let rows = self.rows.scan(ANSWERS);
         rows.map(|row| {
             let (key, _) = row.map_err(|source| Error::Storage { doing: "read", source })?;
             let key = <[u8; 16]>::try_from(&key[..])
@@ -152,8 +141,8 @@ impl Ledger {
     }
 
     pub(super) fn answers(&self, keys: &[AnswerKey]) -> Result<Vec<Feedback>, Error> {
-        let family = self.family(ANSWERS);
-        let rows = self.db.multi_get_cf(keys.iter().map(|key| (family, packed(*key))));
+        let keys: Vec<Vec<u8>> = keys.iter().map(|key| packed(*key).to_vec()).collect();
+        let rows = self.rows.get(ANSWERS, &keys);
         rows.into_iter()
             .map(|row| match row.map_err(|source| Error::Storage { doing: "read", source })? {
                 Some(value) => parsed(&value),
@@ -164,40 +153,22 @@ impl Ledger {
 
     /// All or nothing, and on disk before it returns.
     pub(super) fn write(&self, changes: &Changes) -> Result<(), Error> {
-        let mut batch = WriteBatch::default();
-        for (id, entry) in &changes.entries {
-            batch.put_cf(self.family(ENTRIES), id.0.as_bytes(), text(entry));
-        }
-        for (key, feedback) in &changes.answers {
-            batch.put_cf(self.family(ANSWERS), packed(*key), text(feedback));
-        }
-        for (name, count) in &changes.counters {
-            batch.put_cf(self.family(COUNTERS), name.as_bytes(), count.to_be_bytes());
-        }
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        self.db.write_opt(batch, &options).map_err(|source| Error::Storage { doing: "write", source })
+        let entries =
+            changes.entries.iter().map(|(id, entry)| (ENTRIES, id.0.as_bytes().to_vec(), text(entry)));
+        let answers = changes.answers.iter().map(|(key, it)| (ANSWERS, packed(*key).to_vec(), text(it)));
+        let counters = changes.counters.iter();
+        let counters =
+            counters.map(|(name, count)| (COUNTERS, name.clone().into_bytes(), count.to_be_bytes().to_vec()));
+        let all = entries.chain(answers).chain(counters);
+        let all: Vec<Change> = all.map(|(family, key, value)| ((family, key), Some(value))).collect();
+        self.rows.write(all, true).map_err(|source| Error::Storage { doing: "write", source })
     }
 
     /// Not synced: an answer whose removal is forgotten by a power cut comes twice, which every reader must bear anyway.
     pub(super) fn remove_answers(&self, keys: &[AnswerKey]) -> Result<(), Error> {
-        let mut batch = WriteBatch::default();
-        for key in keys {
-            batch.delete_cf(self.family(ANSWERS), packed(*key));
-        }
-        self.db.write(batch).map_err(|source| Error::Storage { doing: "write", source })
+        let removed = keys.iter().map(|key| ((ANSWERS, packed(*key).to_vec()), None)).collect();
+        self.rows.write(removed, false).map_err(|source| Error::Storage { doing: "write", source })
     }
-
-    fn family(&self, name: &str) -> &ColumnFamily {
-        self.db.cf_handle(name).expect("every family in FAMILIES is opened with the ledger")
-    }
-}
-
-fn family() -> Options {
-    let mut options = Options::default();
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(MEMTABLE_BYTES_MAX);
-    options
 }
 
 /// Sorts as the pair does: no due time lies before 1970, they are counted from a clock.

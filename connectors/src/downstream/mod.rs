@@ -17,6 +17,7 @@ pub mod fault;
 pub mod latency;
 pub mod ledger;
 mod outputs;
+mod rows;
 pub mod scenario;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,18 @@ impl Downstream {
             handed_out: HashMap::new(),
             answers_next,
         })
+    }
+
+    /// With an empty ledger in memory: for simulations.
+    pub fn in_memory(scenario: Scenario) -> Downstream {
+        Downstream {
+            scenario,
+            counters: BTreeMap::new(),
+            ledger: Ledger::in_memory(),
+            waiting: BTreeSet::new(),
+            handed_out: HashMap::new(),
+            answers_next: 0,
+        }
     }
 
     /// Takes commands, as of `now`; when it returns, their effects and all answers to come are on disk. Answers what is due by now,

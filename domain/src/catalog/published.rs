@@ -1,5 +1,6 @@
 //! Versions as they are published, and the registry of those that a shard has read.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -61,18 +62,19 @@ pub struct Catalogs(BTreeMap<CatalogVersion, Entry>);
 struct Entry {
     published_at: Timestamp,
     digest: String,
-    catalog: Catalog,
+    /// Never changed, and large: clones of the registry share it.
+    catalog: Arc<Catalog>,
 }
 
 impl Catalogs {
     pub fn get(&self, version: &CatalogVersion) -> Option<&Catalog> {
-        self.0.get(version).map(|entry| &entry.catalog)
+        self.0.get(version).map(|entry| &*entry.catalog)
     }
 
     /// The newest by the time of publication; of several at one time, the greatest version.
     pub fn latest(&self) -> Option<&Catalog> {
         // `max_by_key` takes the last of equals, and the map is sorted by version.
-        self.0.values().max_by_key(|entry| entry.published_at).map(|entry| &entry.catalog)
+        self.0.values().max_by_key(|entry| entry.published_at).map(|entry| &*entry.catalog)
     }
 
     pub fn versions(&self) -> impl Iterator<Item = (&CatalogVersion, Timestamp, &str)> {
@@ -85,7 +87,8 @@ impl Catalogs {
     /// [`Error`]; the registry is then as it was.
     pub fn take(&mut self, published: &CatalogPublished) -> Result<bool, Error> {
         let Some(catalog) = self.checked(published)? else { return Ok(false) };
-        let entry = Entry { published_at: published.published_at, digest: published.digest.clone(), catalog };
+        let (published_at, digest) = (published.published_at, published.digest.clone());
+        let entry = Entry { published_at, digest, catalog: Arc::new(catalog) };
         self.0.insert(published.version.clone(), entry);
         Ok(true)
     }

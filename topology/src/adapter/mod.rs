@@ -50,8 +50,9 @@ impl LineSettings {
     }
 }
 
-/// The processors of one sub-topology, as a shard's handler. Every worker has its own.
-#[derive(Debug)]
+/// The processors of one sub-topology, as a shard's handler. Every worker has its own. A clone knows what was broadcast so far; who
+/// starts many workers makes one that has read the catalog, and clones it.
+#[derive(Clone, Debug)]
 pub struct Line {
     group: SubTopology,
     codec: Arc<Codec>,

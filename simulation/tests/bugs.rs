@@ -1,0 +1,72 @@
+//! The simulation can fail: every mistake that can be planted is found within so many seeds, and no test that passes means nothing.
+//! Each test plays the faults of its seed on a log with one mistake, and the same seed on the log without it.
+
+use simulation::audit::Invariant;
+use simulation::bug::Bug;
+use simulation::world::{Stage, play};
+
+/// Within so many seeds every planted mistake has to be found.
+const SEEDS_MAX: u64 = 1_000;
+
+/// The first seed that finds each, beginning with 1, and the invariant that breaks.
+const FOUND: [(Bug, u64, Invariant); 6] = [
+    (Bug::CommitAfterAbort, 2, Invariant::NothingLost),
+    (Bug::StoreBeforeCommit, 1, Invariant::StoreIsTheFold),
+    (Bug::TimersWithoutPositions, 248, Invariant::TimersFireOnce),
+    (Bug::EndBeforeOffsets, 7, Invariant::StoreIsTheFold),
+    (Bug::RestoreToLastStable, 7, Invariant::StoreIsTheFold),
+    (Bug::TornWriteKept, 2, Invariant::StoreIsTheFold),
+];
+
+/// Plays the recorded seed; should a change have moved it, all seeds until one finds the mistake.
+#[track_caller]
+fn check(bug: Bug) {
+    let stage = Stage::new().unwrap();
+    let (_, recorded, expected) = FOUND.into_iter().find(|(found, ..)| *found == bug).unwrap();
+    let found = std::iter::once(recorded).chain(1..=SEEDS_MAX).find_map(|seed| {
+        let run = play(&stage, seed, Some(bug), false).unwrap();
+        run.violation.map(|violation| (seed, violation.invariant))
+    });
+    let (seed, invariant) = found.unwrap_or_else(|| panic!("{} was not found", bug.name()));
+    if seed == recorded {
+        assert_eq!(invariant, expected, "{}, seed {seed}", bug.name());
+    }
+    let without = play(&stage, seed, None, false).unwrap();
+    assert_eq!(without.violation, None, "seed {seed} holds without the mistake");
+}
+
+/// Plays aborts and unknown outcomes while the next batch is already sent.
+#[test]
+fn a_batch_committed_after_the_one_before_was_aborted_is_found() {
+    check(Bug::CommitAfterAbort);
+}
+
+/// Plays crashes and aborts between the sending of a transaction and its end.
+#[test]
+fn a_store_written_before_its_transaction_is_committed_is_found() {
+    check(Bug::StoreBeforeCommit);
+}
+
+/// Plays workers that hang with a batch on its way, while another fires the same timers.
+#[test]
+fn timers_of_a_worker_that_nothing_fences_are_found() {
+    check(Bug::TimersWithoutPositions);
+}
+
+/// Plays take-overs while a transaction of the former owner is being decided.
+#[test]
+fn a_changelog_end_that_was_read_too_early_is_found() {
+    check(Bug::EndBeforeOffsets);
+}
+
+/// Plays a worker that died in the middle of a transaction, and two take-overs before the coordinator gives that up.
+#[test]
+fn a_restore_that_an_open_transaction_cuts_short_is_found() {
+    check(Bug::RestoreToLastStable);
+}
+
+/// Plays crashes that tear the last write of a store.
+#[test]
+fn a_torn_write_that_is_kept_is_found() {
+    check(Bug::TornWriteKept);
+}
