@@ -14,6 +14,8 @@ pub const BACKOFF_MS_MAX: u64 = 10_000;
 pub const LOG_FAILURES_MAX: u32 = 64;
 /// An idle worker looks at its stop signal at least this often.
 pub const IDLE_WAIT_MS_MAX: u64 = 200;
+/// Due timers wait so long at most for a record that was there when they came due, and does not come.
+pub const HELD_WAIT_MS_MAX: u64 = 50;
 /// What the headers of a dead letter add to the record.
 pub const DEAD_LETTER_BYTES_MAX: usize = 4 << 10;
 

@@ -210,6 +210,24 @@ fn a_timer_may_set_itself_anew_and_the_clock_of_batches_never_goes_back() {
     assert_eq!(world.out()[1..], ["again alarm at 1100", "again alarm at 1150", "b after again at 1150"]);
 }
 
+/// Plays: a worker that comes back, with a timer due and records that came before it.
+#[test]
+fn what_came_before_a_timer_was_due_is_handled_before_it_fires_and_what_came_later_is_not_awaited() {
+    let mut world = world(Obedient::default());
+    world.send(&["first"]);
+    world.work();
+    // Two batches of three, and a record that comes when they are counted already.
+    world.send(&["a", "b", "c", "d", "e", "f"]);
+    world.clock.set(1_100);
+    world.worker.turn(WAIT).unwrap();
+    world.send(&["late", "later", "latest", "last"]);
+    world.work();
+    let out = world.out();
+    let at = |what: &str| out.iter().position(|said| said.starts_with(what)).unwrap_or(usize::MAX);
+    assert!(at("f after") < at("first alarm"), "{out:?}");
+    assert!(at("first alarm") < at("last after"), "{out:?}");
+}
+
 #[test]
 fn a_broadcast_that_panics_is_passed_over() {
     let mut world = world(Obedient::default());

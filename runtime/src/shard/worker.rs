@@ -1,6 +1,7 @@
 //! One worker: one thread, one log member, one handler.
 
 mod commit;
+mod due;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use self::due::{DUE_UNKNOWN, Held};
 use super::settings::IDLE_WAIT_MS_MAX;
 use super::worker_metrics::WorkerMetrics;
 use super::{Handler, HandlerError, Settings, Step, dead_letter};
@@ -16,11 +18,7 @@ use crate::log::{Limits, Log, Polled};
 use crate::record::{Outgoing, Record};
 use crate::store::overlay::Overlay;
 use crate::store::timers::Timers;
-use crate::timer::DueTimer;
 use crate::{Clock, Error, StopSignal};
-
-/// Not known: to be looked up.
-const DUE_UNKNOWN: i64 = i64::MIN;
 
 /// What one turn of the loop did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +73,7 @@ pub struct Worker<L: Log, H: Handler> {
     in_flight: VecDeque<InFlight>,
     /// Of each assigned partition: no timer is due before this; [`DUE_UNKNOWN`].
     partitions: BTreeMap<u32, i64>,
+    held: Option<Held>,
     now_ms: i64,
     setbacks: u32,
     log_failures: u32,
@@ -104,6 +103,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
             open: Open::default(),
             in_flight: VecDeque::new(),
             partitions: BTreeMap::new(),
+            held: None,
             now_ms: i64::MIN,
             setbacks: 0,
             log_failures: 0,
@@ -177,7 +177,8 @@ impl<L: Log, H: Handler> Worker<L, H> {
         self.make_room()?;
         self.now_ms = self.now_ms.max(self.clock.now_ms());
         worked |= self.fire_due()?;
-        let wait = if worked || !self.open.is_empty() { Duration::ZERO } else { self.until_due(wait)? };
+        let is_waiting = !worked && self.open.is_empty();
+        let wait = if is_waiting { self.until_due(wait) } else { Duration::ZERO };
         let limits =
             Limits { records_max: self.settings.batch_records_max, bytes_max: self.settings.batch_bytes_max };
         match self.log.poll(limits, wait)? {
@@ -191,6 +192,10 @@ impl<L: Log, H: Handler> Worker<L, H> {
             }
             Polled::Settled => {}
             Polled::Nothing => {
+                if is_waiting {
+                    // What is counted and does not come (a transaction's marker has an offset, too) holds nothing up.
+                    self.handled(u64::MAX);
+                }
                 self.append()?;
                 let idle = !worked && self.in_flight.is_empty();
                 return Ok(if idle { Turn::Idle } else { Turn::Worked });
@@ -203,6 +208,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
     fn process(&mut self, records: &[Record]) -> Result<(), Setback> {
         self.metrics.batch_records.record(records.len() as f64);
         self.metrics.input_records.increment(records.len() as u64);
+        self.handled(records.len() as u64);
         for record in records {
             let outcome = self.step(record.partition, |handler, step| handler.on_record(step, record));
             if let Err(reason) = outcome? {
@@ -276,67 +282,6 @@ impl<L: Log, H: Handler> Worker<L, H> {
         self.open.outputs.truncate(outputs_mark);
         self.open.outputs_bytes = bytes_mark;
         Ok(Err(reason))
-    }
-
-    /// Fires what is due, up to the limit; says whether anything was.
-    fn fire_due(&mut self) -> Result<bool, Setback> {
-        let mut fired = 0;
-        let partitions: Vec<u32> = self.due_partitions()?;
-        for partition in partitions {
-            let timers_max = self.settings.batch_timers_max - fired;
-            if timers_max == 0 {
-                break;
-            }
-            let due = self.timers.due(&mut self.log, partition, self.now_ms, timers_max)?;
-            // Looked up anew at the next turn: some may be left, and others may have been set.
-            self.partitions.insert(partition, DUE_UNKNOWN);
-            for timer in due {
-                fired += usize::from(self.fire(&timer)?);
-            }
-        }
-        self.metrics.timers_fired.increment(fired as u64);
-        Ok(fired > 0)
-    }
-
-    fn due_partitions(&mut self) -> Result<Vec<u32>, Setback> {
-        self.look_up_due()?;
-        let due = self.partitions.iter().filter(|(_, next_due_ms)| **next_due_ms <= self.now_ms);
-        Ok(due.map(|(partition, _)| *partition).collect())
-    }
-
-    fn look_up_due(&mut self) -> Result<(), Error> {
-        for (partition, next_due_ms) in &mut self.partitions {
-            if *next_due_ms == DUE_UNKNOWN {
-                let first = self.timers.due(&mut self.log, *partition, i64::MAX, 1)?;
-                *next_due_ms = first.first().map_or(i64::MAX, |timer| timer.due_ms);
-            }
-        }
-        Ok(())
-    }
-
-    fn fire(&mut self, timer: &DueTimer) -> Result<bool, Setback> {
-        // One that fired before it in this batch may have cancelled or moved it.
-        let name = timer.timer_key();
-        if self.timers.due_ms(&mut self.log, &name)? != Some(timer.due_ms) {
-            return Ok(false);
-        }
-        self.timers.set(&mut self.log, name, None)?;
-        // Its own step: it stays fired, even if what follows from it is undone.
-        self.timers.step_done();
-        let outcome = self.step(timer.partition, |handler, step| handler.on_timer(step, timer))?;
-        if let Err(reason) = outcome {
-            warn!(processor = %timer.processor, timer = %timer.name, reason, "timer goes to the dead-letter topic");
-            let topic = &self.settings.dead_letter_topic;
-            let letter = dead_letter::of_timer(topic, timer, &reason, self.now_ms);
-            self.dead_letter(letter);
-        }
-        Ok(true)
-    }
-
-    fn until_due(&self, wait: Duration) -> Result<Duration, Setback> {
-        let next_due_ms = self.partitions.values().copied().min().unwrap_or(i64::MAX);
-        let left_ms = next_due_ms.saturating_sub(self.now_ms).max(0).unsigned_abs();
-        Ok(wait.min(Duration::from_millis(left_ms)))
     }
 
     fn broadcast(&mut self, records: &[Record]) {

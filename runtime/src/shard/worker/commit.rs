@@ -111,6 +111,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
         for next_due_ms in self.partitions.values_mut() {
             *next_due_ms = DUE_UNKNOWN;
         }
+        self.held = None;
         self.handler.on_discarded();
         self.rewind_due = true;
         if self.log_failures > LOG_FAILURES_MAX {
