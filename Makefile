@@ -9,7 +9,7 @@ SECONDS_EACH ?= 60
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
 # The suites of integration-tests that hold; those that are not here do not pass yet.
-SUITES := $(addprefix --test ,scenarios topologies catalog packaging analytics kill outsider consumers)
+SUITES := $(addprefix --test ,scenarios topologies catalog packaging analytics kill outsider consumers kafka_log kafka_faults)
 
 .PHONY: help demo test build lint deny unit fuzz system doc schema-version clean-cache
 
