@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
@@ -18,6 +18,8 @@ use crate::record::{RECORD_BYTES_MAX, TopicSpec, Topics};
 
 /// How long the cluster may take to answer about its topics.
 const ASK_WAIT: Duration = Duration::from_secs(20);
+/// Between two looks whether new topics are known to the brokers.
+const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
 pub(crate) const DELETE_RETENTION_MS: i64 = 86_400_000;
 const DELETE_RETENTION: &str = "delete.retention.ms";
@@ -103,7 +105,31 @@ pub fn create(options: &Options, topics: Vec<TopicSpec>) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    await_leaders(options, &topics)
+}
+
+/// Until the brokers know of each topic: they hear of it a moment after its creation is told, and whoever opens the log
+/// right away would be told that it is missing.
+fn await_leaders(options: &Options, topics: &Topics) -> Result<(), Error> {
+    let deadline = Instant::now() + ASK_WAIT;
+    let wanted: Vec<String> = topics.iter().map(|spec| options.wire(&spec.name)).collect();
+    loop {
+        let metadata = metadata(options)?;
+        let is_led = |name: &String| {
+            let mut topics = metadata.topics().iter();
+            let topic = topics.find(|topic| topic.name() == name);
+            topic.is_some_and(|topic| {
+                !topic.partitions().is_empty() && topic.partitions().iter().all(|one| one.leader() >= 0)
+            })
+        };
+        if wanted.iter().all(is_led) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::WaitEnded { wait_ms: ASK_WAIT.as_millis() as u64 });
+        }
+        std::thread::sleep(LEADERS_LOOK);
+    }
 }
 
 /// What of these topics is missing on the cluster or set otherwise. Larger record limits and longer retention are none.
