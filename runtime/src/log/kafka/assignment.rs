@@ -132,6 +132,7 @@ impl Member {
         self.held.retain(|held| !partitions.contains(held));
         self.positions.retain(|(_, partition), _| !partitions.contains(partition));
         self.fetched.retain(|(_, partition), _| !partitions.contains(partition));
+        self.waiting.retain(|record| !partitions.contains(&record.partition));
     }
 
     /// Gives up what was revoked: the caller has settled what concerns it.
@@ -204,6 +205,8 @@ impl Member {
             self.consumer()?.incremental_unassign(&none).map_err(failed("give partitions up"))?;
             return Ok(None);
         }
+        // The next owner reads them.
+        self.waiting.retain(|record| !revoked.contains(&record.partition));
         self.releasing.extend(&revoked);
         Ok(Some(Polled::Revoked(revoked)))
     }
@@ -320,6 +323,7 @@ impl Member {
         }
         self.drain()?;
         self.in_flight.clear();
+        self.waiting.clear();
         if self.pipeline.as_ref().is_none_or(Pipeline::is_broken) {
             self.store_behind = true;
             self.pipeline = None;

@@ -1,9 +1,10 @@
 //! Broadcast topics: read whole by every member, outside any assignment.
 //!
-//! Invariant: all that was there at opening is handed out before anything else. Later ones come as the brokers hand them
-//! out; between topics there is no order on a cluster, so an input may overtake one that was written a moment before.
+//! Invariant: all that was there at opening is handed out before anything else.
+//! Invariant: what was written before an input is handed out before it. The brokers give no order between topics, so
+//! inputs that have come wait until the broadcast is read up to the end that it has by then.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,15 +26,25 @@ use crate::log::Limits;
 use crate::log::embedded::signal::Signal;
 use crate::record::Record;
 
+/// How long inputs wait at most for what was broadcast before them: a broker that is slow must not stop the work.
+const CATCH_UP_WAIT: Duration = Duration::from_millis(500);
+/// The end of a transaction takes an offset and is no record: between two looks whether it was passed.
+const CATCH_UP_POLL: Duration = Duration::from_millis(2);
+
 /// One topic and its own client: an end is told by its partition alone.
 struct Topic {
+    wire: Arc<str>,
+    partitions: u32,
     consumer: BaseConsumer<Quiet>,
+    /// Behind what is known to be read, per partition.
+    reached: HashMap<u32, i64>,
     /// Partitions of which not all is read that was there at opening.
     unread: HashSet<i32>,
 }
 
 pub(crate) struct Broadcast {
     topics: Vec<Topic>,
+    ends: Ends,
 }
 
 impl Broadcast {
@@ -49,7 +60,7 @@ impl Broadcast {
         for index in indexes {
             topics.push(Topic::open(shared, worker, *index, &ends, signal)?);
         }
-        Ok(Self { topics })
+        Ok(Self { topics, ends })
     }
 
     /// Whether all is handed out that was there at opening.
@@ -61,13 +72,72 @@ impl Broadcast {
     pub(crate) fn poll(&mut self, shared: &Shared, names: &mut Names, mut limits: Limits) -> Vec<Record> {
         let mut records = Vec::new();
         for topic in &mut self.topics {
-            topic.poll(shared, names, &mut limits, &mut records);
+            topic.poll(Duration::ZERO, shared, names, &mut limits, &mut records);
+        }
+        records
+    }
+
+    /// What there is now and has not been handed out, as far as the limits allow. Empty: there is nothing.
+    pub(crate) fn catch_up(&mut self, shared: &Shared, names: &mut Names, mut limits: Limits) -> Vec<Record> {
+        let mut records = Vec::new();
+        for topic in &mut self.topics {
+            match topic.ends_ahead(&self.ends) {
+                Ok(ahead) => topic.read_up_to(&ahead, shared, names, &mut limits, &mut records),
+                // Brokers that do not answer will not take what follows from the inputs either.
+                Err(problem) => debug!(reason = problem.chain(), "end of a broadcast topic is not known"),
+            }
         }
         records
     }
 }
 
 impl Topic {
+    /// The ends that are not reached yet.
+    fn ends_ahead(&self, ends: &Ends) -> Result<Vec<(u32, i64)>, Error> {
+        let mut ahead = Vec::new();
+        for partition in 0..self.partitions {
+            let (low, end) = ends.committed(&self.wire, partition)?;
+            if low < end && !self.has_reached(partition, end) {
+                ahead.push((partition, end));
+            }
+        }
+        Ok(ahead)
+    }
+
+    fn has_reached(&self, partition: u32, end: i64) -> bool {
+        if self.reached.get(&partition).is_some_and(|reached| *reached >= end) {
+            return true;
+        }
+        // The client's own position also passes the marks that transactions leave.
+        let position = self.consumer.position().ok().and_then(|list| {
+            let place = list.find_partition(&self.wire, wire_partition(partition))?;
+            place.offset().to_raw()
+        });
+        position.is_some_and(|position| position >= end)
+    }
+
+    fn read_up_to(
+        &mut self,
+        ahead: &[(u32, i64)],
+        shared: &Shared,
+        names: &mut Names,
+        limits: &mut Limits,
+        records: &mut Vec<Record>,
+    ) {
+        let deadline = Instant::now() + CATCH_UP_WAIT;
+        while incoming::has_room(limits)
+            && ahead.iter().any(|(partition, end)| !self.has_reached(*partition, *end))
+        {
+            if Instant::now() >= deadline {
+                debug!(topic = %self.wire, "inputs do not wait any longer for what may be broadcast before them");
+                // Nor do those behind them, for the same.
+                self.reached.extend(ahead.iter().copied());
+                return;
+            }
+            self.poll(CATCH_UP_POLL, shared, names, limits, records);
+        }
+    }
+
     fn open(
         shared: &Shared,
         worker: &str,
@@ -94,15 +164,26 @@ impl Topic {
                 .map_err(failed("name a broadcast partition"))?;
         }
         consumer.assign(&assigned).map_err(failed("read a broadcast topic"))?;
-        Ok(Self { consumer, unread })
+        let (wire, partitions) = (wire.clone(), shared.topics.at(index).partitions);
+        Ok(Self { wire, partitions, consumer, reached: HashMap::new(), unread })
     }
 
-    fn poll(&mut self, shared: &Shared, names: &mut Names, limits: &mut Limits, records: &mut Vec<Record>) {
+    /// What has come; waits at most `wait` for the first.
+    fn poll(
+        &mut self,
+        wait: Duration,
+        shared: &Shared,
+        names: &mut Names,
+        limits: &mut Limits,
+        records: &mut Vec<Record>,
+    ) {
+        let mut wait = wait;
         while incoming::has_room(limits) {
-            match self.consumer.poll(Duration::ZERO) {
+            match self.consumer.poll(wait) {
                 Some(Ok(message)) => {
                     if let Some(record) = incoming::record_of(shared, names, &message) {
                         incoming::spend(limits, &record);
+                        self.reached.insert(record.partition, record.offset + 1);
                         records.push(record);
                     }
                 }
@@ -112,6 +193,7 @@ impl Topic {
                 Some(Err(problem)) => debug!(%problem, "reading a broadcast topic"),
                 None => return,
             }
+            wait = Duration::ZERO;
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Member {
     pub(super) positions: BTreeMap<(usize, u32), i64>,
     /// Behind what was handed out.
     pub(super) fetched: HashMap<(usize, u32), i64>,
+    /// Records that have come, and wait for what was broadcast before them.
+    pub(super) waiting: Vec<Record>,
     pub(super) in_flight: VecDeque<InFlight>,
     pub(super) next_id: u64,
     /// A batch failed: nothing is appended until a rewind.
@@ -107,6 +109,7 @@ impl Member {
             releasing: Vec::new(),
             positions: BTreeMap::new(),
             fetched: HashMap::new(),
+            waiting: Vec::new(),
             in_flight: VecDeque::new(),
             next_id: 0,
             failed: false,
@@ -246,9 +249,15 @@ impl Log for Member {
                 if !self.failed && self.has_outcome() {
                     return Ok(Polled::Settled);
                 }
-                let records = self.fetch(limits)?;
-                if !records.is_empty() {
-                    return Ok(Polled::Records(records));
+                if self.waiting.is_empty() {
+                    self.waiting = self.fetch(limits)?;
+                }
+                if !self.waiting.is_empty() {
+                    let before = self.broadcast.catch_up(&self.shared, &mut self.names, limits);
+                    return Ok(match before.is_empty() {
+                        true => Polled::Records(std::mem::take(&mut self.waiting)),
+                        false => Polled::Broadcast(before),
+                    });
                 }
                 if let Some(polled) = self.apply_rebalance()? {
                     return Ok(polled);
