@@ -8,7 +8,7 @@ FROM rust:1.95-slim-bookworm AS build
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends build-essential clang libclang-dev pkg-config \
+    && apt-get install --yes --no-install-recommends build-essential clang libclang-dev libssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 ENV ORDERSTREAM_CACHE=/cache CARGO_TERM_COLOR=never
@@ -43,6 +43,11 @@ RUN find . -name '*.rs' -exec touch {} + \
     && install -D "$CARGO_TARGET_DIR/release/orderstream" /out/orderstream
 
 FROM debian:bookworm-slim
+# What the Kafka client is linked to, and the authorities that it trusts where the settings name none.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libssl3 ca-certificates \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/orderstream --create-home --shell /usr/sbin/nologin orderstream
 COPY --from=build /out/orderstream /usr/bin/orderstream
 COPY config/orderstream.toml /etc/orderstream/orderstream.toml

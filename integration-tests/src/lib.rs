@@ -4,6 +4,7 @@
 pub mod avro;
 pub mod bad_input;
 pub mod docs;
+pub mod kafka;
 pub mod process;
 pub mod scenario;
 pub mod shop;

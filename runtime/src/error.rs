@@ -53,6 +53,12 @@ pub enum Error {
     QueueFull { requests_max: usize, bytes_max: usize },
     #[error("no answer from the log within {wait_ms} ms; the records may or may not have been written")]
     WaitEnded { wait_ms: u64 },
+    /// Permanent: the settings of the log name what is not there, or what the client does not know.
+    #[error("Kafka client refuses its settings")]
+    ClientRefused { source: Box<dyn std::error::Error + Send + Sync> },
+    /// Permanent: somebody has to create or change the topics.
+    #[error("topics of the cluster do not fit, {count} findings: {findings}")]
+    TopicsUnfit { count: usize, findings: Arc<str> },
     #[error("log is closed")]
     Closed,
 }
@@ -75,6 +81,8 @@ impl Error {
             | Self::RecordTooLarge { .. }
             | Self::KeyTooLong { .. }
             | Self::Damaged { .. }
+            | Self::ClientRefused { .. }
+            | Self::TopicsUnfit { .. }
             | Self::Closed => false,
         }
     }

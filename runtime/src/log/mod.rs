@@ -10,6 +10,7 @@
 //! What every implementation must hold is in [`crate::conformance`], as functions that can be run against it.
 
 pub mod embedded;
+pub mod kafka;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -84,6 +84,8 @@ impl From<Error> for HandlerError {
             | Error::GroupRefused { .. }
             | Error::WorkerRefused { .. }
             | Error::Damaged { .. }
+            | Error::ClientRefused { .. }
+            | Error::TopicsUnfit { .. }
             | Error::Closed => Self::Retry(error.chain()),
         }
     }

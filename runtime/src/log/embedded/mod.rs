@@ -6,7 +6,7 @@
 
 mod assignment;
 mod committer;
-mod directory;
+pub(crate) mod directory;
 mod failing;
 mod format;
 mod inspection;
@@ -16,8 +16,8 @@ mod producer;
 mod reader;
 mod registration;
 mod retention;
-mod room;
-mod signal;
+pub(crate) mod room;
+pub(crate) mod signal;
 mod sizes;
 mod store;
 #[cfg(test)]

@@ -1,0 +1,133 @@
+//! The properties of every log, on a real broker.
+//!
+//! Faults met: commits that are aborted, lost, and committed without a word; a worker that the group expels while it goes
+//! on living; workers that die and are replaced; rebalances under load.
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use integration_tests::kafka::Cluster;
+use runtime::conformance::{self, BROADCAST, Fault, GROUP, Harness, INPUT, PROCESSOR};
+use runtime::log::kafka::{Faults, Kafka, Member, Options, Producer, create};
+use runtime::{Limits, ManualClock, Membership, Outgoing, Record};
+use tempfile::TempDir;
+
+/// One for all tests; it ends with the process.
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start(1));
+static NEXT: AtomicU32 = AtomicU32::new(1);
+const LIMITS: Limits = Limits { records_max: 100_000, bytes_max: 1 << 26 };
+
+/// Topics, group and store of one test.
+struct KafkaHarness {
+    directory: TempDir,
+    options: Options,
+    faults: Arc<Faults>,
+    log: Kafka,
+    producer: Producer,
+    /// Of a partition: the end it had, and its records up to there.
+    read: HashMap<(String, u32), (i64, Vec<Record>)>,
+}
+
+impl KafkaHarness {
+    fn new() -> Self {
+        // RUST_LOG=runtime=debug shows what the log says.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        let directory = TempDir::new().unwrap();
+        let faults = Arc::new(Faults::default());
+        let options = Options {
+            prefix: format!("test-{}-", NEXT.fetch_add(1, Ordering::Relaxed)),
+            faults: Some(faults.clone()),
+            session_timeout_ms: 6_000,
+            ..CLUSTER.options(directory.path())
+        };
+        create(&options, conformance::topics()).unwrap();
+        let log = Kafka::open(options.clone(), conformance::topics(), Arc::new(ManualClock::at(0))).unwrap();
+        let producer = log.producer().unwrap();
+        Self { directory, options, faults, log, producer, read: HashMap::new() }
+    }
+}
+
+impl Harness for KafkaHarness {
+    type Log = Member;
+
+    fn open(&mut self, worker: &str) -> Member {
+        let membership = Membership {
+            group: GROUP.into(),
+            processors: vec![PROCESSOR.into()],
+            worker: worker.into(),
+            topics: vec![INPUT.into()],
+            topics_broadcast: vec![BROADCAST.into()],
+        };
+        self.log.member(membership).unwrap()
+    }
+
+    fn kill(&mut self, log: Member) {
+        drop(log);
+    }
+
+    fn expire(&mut self, log: &Member) {
+        let group = format!("{}{GROUP}", self.options.prefix);
+        let member = log.group_member_id().unwrap().expect("it is a member");
+        expel(CLUSTER.port(0), &group, &member);
+    }
+
+    fn fault_next_commit(&mut self, fault: Fault) {
+        self.faults.set_next(Some(fault));
+    }
+
+    fn crash(&mut self, logs: Vec<Member>) {
+        drop(logs);
+        self.faults.set_next(None);
+    }
+
+    fn produce(&mut self, records: Vec<Outgoing>) {
+        self.producer.send(&records).unwrap();
+    }
+
+    fn read(&mut self, topic: &str, partition: u32) -> Vec<Record> {
+        let end = self.log.end_offsets(topic).unwrap()[partition as usize];
+        let known = self.read.entry((topic.to_owned(), partition)).or_default();
+        if known.0 < end {
+            known.1.extend(self.log.read_range(topic, partition, known.0, LIMITS).unwrap());
+            known.0 = end;
+        }
+        known.1.clone()
+    }
+}
+
+impl Drop for KafkaHarness {
+    fn drop(&mut self) {
+        assert!(self.directory.path().is_dir(), "it is kept for as long as the test runs");
+    }
+}
+
+/// Takes a member out of its group in the group's own words, as the end of its session does: LeaveGroup, version 1.
+fn expel(port: u16, group: &str, member: &str) {
+    let mut body = Vec::new();
+    let mut text = |text: &str| {
+        body.extend_from_slice(&i16::try_from(text.len()).unwrap().to_be_bytes());
+        body.extend_from_slice(text.as_bytes());
+    };
+    text("test");
+    text(group);
+    text(member);
+    let mut request = Vec::new();
+    request.extend_from_slice(&i32::try_from(8 + body.len()).unwrap().to_be_bytes());
+    request.extend_from_slice(&13_i16.to_be_bytes());
+    request.extend_from_slice(&1_i16.to_be_bytes());
+    request.extend_from_slice(&7_i32.to_be_bytes());
+    request.extend_from_slice(&body);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(&request).unwrap();
+    let mut answer = [0; 14];
+    stream.read_exact(&mut answer).unwrap();
+    // Its length, the request's number, a throttle time, and the error.
+    assert_eq!(&answer[12..], [0, 0], "the group expels it");
+}
+
+runtime::conformance_tests!(KafkaHarness::new());

@@ -1,0 +1,75 @@
+//! Where partitions begin and end, asked of the brokers.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::context::Quiet;
+use super::failure::{failed, refused};
+use super::options::Options;
+use super::transaction::wire_partition;
+use crate::Error;
+
+/// How long a broker may take to say where a partition ends.
+const ASK_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks whether open transactions are settled.
+const SETTLED_LOOK: Duration = Duration::from_millis(2);
+
+/// Asks under both isolations: what is written, and what of it is settled, are two ends.
+pub(crate) struct Ends {
+    written: BaseConsumer<Quiet>,
+    committed: BaseConsumer<Quiet>,
+}
+
+impl std::fmt::Debug for Ends {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ends").finish_non_exhaustive()
+    }
+}
+
+impl Ends {
+    pub(crate) fn new(options: &Options, id: &str) -> Result<Self, Error> {
+        let client = |read_committed| {
+            BaseConsumer::from_config_and_context(&options.asking(id, read_committed), Quiet).map_err(refused)
+        };
+        Ok(Self { written: client(false)?, committed: client(true)? })
+    }
+
+    /// The oldest offset of a partition and the one behind its last record, whether that is committed or not.
+    pub(crate) fn written(&self, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
+        ask(&self.written, topic, partition)
+    }
+
+    /// The same, up to the first open transaction.
+    pub(crate) fn committed(&self, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
+        ask(&self.committed, topic, partition)
+    }
+
+    /// As [`Ends::written`], once all before that end is settled. A commit is told before each partition has heard of it:
+    /// whoever asks for the end afterwards means to have it in.
+    ///
+    /// Errors: it is not settled by `deadline`; some transaction is open.
+    pub(crate) fn settled(
+        &self,
+        topic: &str,
+        partition: u32,
+        deadline: Instant,
+    ) -> Result<(i64, i64), Error> {
+        let asked = Instant::now();
+        let (low, high) = self.written(topic, partition)?;
+        while self.committed(topic, partition)?.1 < high {
+            if Instant::now() >= deadline {
+                return Err(Error::WaitEnded { wait_ms: asked.elapsed().as_millis() as u64 });
+            }
+            std::thread::sleep(SETTLED_LOOK);
+        }
+        Ok((low, high))
+    }
+}
+
+fn ask(client: &BaseConsumer<Quiet>, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
+    client
+        .fetch_watermarks(topic, wire_partition(partition), ASK_WAIT)
+        .map_err(failed("ask where a partition ends"))
+}

@@ -1,0 +1,53 @@
+//! A batch as the cluster needs it: names, places, and a position for every partition that it touches.
+
+use std::sync::Arc;
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+
+use super::member::Member;
+use super::transaction::{WirePosition, Work};
+use crate::Error;
+use crate::log::{Batch, BatchId};
+
+impl Member {
+    /// Positions to commit with a batch, one at least for each partition that it touches.
+    fn wire_positions(&mut self, batch: &Batch) -> Result<Vec<WirePosition>, Error> {
+        for position in &batch.positions {
+            let index = self.shared.topics.index(&position.topic)?;
+            self.positions.insert((index, position.partition), position.next_offset);
+        }
+        let mut positions = Vec::with_capacity(batch.partitions.len());
+        let mut push = |index: usize, partition: u32, next_offset: i64| {
+            let topic = self.shared.wire[index].to_string();
+            positions.push(WirePosition { topic, partition, next_offset });
+        };
+        for position in &batch.positions {
+            push(self.shared.topics.index(&position.topic)?, position.partition, position.next_offset);
+        }
+        for partition in &batch.partitions {
+            if batch.positions.iter().all(|position| position.partition != *partition) {
+                // Timers alone: a position all the same, or the group could not fence it.
+                let index = self.inputs[0];
+                if let Some(next_offset) = self.positions.get(&(index, *partition)) {
+                    push(index, *partition, *next_offset);
+                }
+            }
+        }
+        Ok(positions)
+    }
+
+    pub(super) fn work(
+        &mut self,
+        id: BatchId,
+        batch: Batch,
+        membership: Arc<ConsumerGroupMetadata>,
+    ) -> Result<Work, Error> {
+        let place = |outgoing| {
+            let (index, partition) = self.shared.topics.place(outgoing)?;
+            Ok((self.shared.wire[index].clone(), partition))
+        };
+        let places = batch.outputs.iter().map(place).collect::<Result<Vec<_>, Error>>()?;
+        let positions = self.wire_positions(&batch)?;
+        Ok(Work { id, membership, positions, places, changelog_topic: self.changelog.clone(), batch })
+    }
+}

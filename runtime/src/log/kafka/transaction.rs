@@ -1,0 +1,172 @@
+//! One transaction on one producer: everything sent and acknowledged, then committed or aborted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::changelog;
+use super::context::{OF_CHANGELOG, OF_OUTPUT, RingContext};
+use super::failure::{Kind, kind};
+use super::options::CALL_WAIT;
+use crate::log::{Batch, BatchId};
+use crate::record::{Headers, Outgoing};
+
+/// How often acknowledgements are looked for. `commit_transaction` itself would look every 100 ms.
+const DRAIN_POLL: Duration = Duration::from_micros(200);
+
+/// A position to be committed, the topic as the cluster knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct WirePosition {
+    pub(crate) topic: String,
+    pub(crate) partition: u32,
+    pub(crate) next_offset: i64,
+}
+
+/// A batch on its way.
+pub(crate) struct Work {
+    pub(crate) id: BatchId,
+    /// As it was when the batch began: of a generation that has passed, it is refused.
+    pub(crate) membership: Arc<ConsumerGroupMetadata>,
+    pub(crate) positions: Vec<WirePosition>,
+    /// Of each output, its topic as the cluster knows it, and its partition.
+    pub(crate) places: Vec<(Arc<str>, u32)>,
+    pub(crate) changelog_topic: Arc<str>,
+    pub(crate) batch: Batch,
+}
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    pub(crate) reason: String,
+}
+
+impl Failure {
+    fn at(doing: &str, error: &KafkaError) -> Self {
+        Self { kind: kind(error), reason: format!("could not {doing}: {error}") }
+    }
+
+    fn abort(reason: String) -> Self {
+        Self { kind: Kind::Abort, reason }
+    }
+}
+
+pub(crate) type RingProducer = BaseProducer<RingContext>;
+
+/// Begins a transaction, sends all of it, and waits until all is acknowledged: per partition of the changelog, the
+/// offset behind the batch's last record. An error leaves it to be aborted.
+pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<HashMap<u32, i64>, Failure> {
+    let deadline = Instant::now() + CALL_WAIT;
+    producer.context().take();
+    producer.begin_transaction().map_err(|error| Failure::at("begin a transaction", &error))?;
+    for (outgoing, (topic, partition)) in work.batch.outputs.iter().zip(&work.places) {
+        produce(producer, deadline, || output(outgoing, topic, *partition))?;
+    }
+    for change in changelog::records_of(&work.batch) {
+        produce(producer, deadline, || {
+            let record = BaseRecord::with_opaque_to(&work.changelog_topic, OF_CHANGELOG);
+            let record = record.partition(wire_partition(change.partition)).key(&change.key[..]);
+            match &change.value {
+                Some(value) => record.payload(&value[..]),
+                None => record,
+            }
+        })?;
+    }
+    // The records are on their way meanwhile.
+    let offsets = offsets(&work.positions)?;
+    producer
+        .send_offsets_to_transaction(&offsets, &work.membership, CALL_WAIT)
+        .map_err(|error| Failure::at("send positions", &error))?;
+    drain(producer, deadline)?;
+    let delivered = producer.context().take();
+    match delivered.failure {
+        Some(error) => Err(Failure::abort(format!("a record was not taken: {error}"))),
+        None => Ok(delivered.changelog),
+    }
+}
+
+pub(crate) fn commit(producer: &RingProducer) -> Result<(), Failure> {
+    producer.commit_transaction(CALL_WAIT).map_err(|error| Failure::at("commit a transaction", &error))
+}
+
+/// Nothing of it is there afterwards, and the producer may be used again; an error leaves both open.
+pub(crate) fn abort(producer: &RingProducer) -> Result<(), Failure> {
+    producer.purge(PurgeConfig::default().queue().inflight());
+    drain(producer, Instant::now() + CALL_WAIT)?;
+    producer.abort_transaction(CALL_WAIT).map_err(|error| Failure::at("abort a transaction", &error))
+}
+
+fn offsets(positions: &[WirePosition]) -> Result<TopicPartitionList, Failure> {
+    let mut offsets = TopicPartitionList::with_capacity(positions.len());
+    for position in positions {
+        offsets
+            .add_partition_offset(
+                &position.topic,
+                wire_partition(position.partition),
+                Offset::Offset(position.next_offset),
+            )
+            .map_err(|error| Failure::abort(format!("a position is none: {error}")))?;
+    }
+    Ok(offsets)
+}
+
+fn drain(producer: &RingProducer, deadline: Instant) -> Result<(), Failure> {
+    while producer.in_flight_count() > 0 {
+        if Instant::now() >= deadline {
+            return Err(Failure::abort(format!("records were not acknowledged within {CALL_WAIT:?}")));
+        }
+        producer.poll(DRAIN_POLL);
+    }
+    Ok(())
+}
+
+type Outbound<'a> = BaseRecord<'a, [u8], [u8], usize>;
+
+fn produce<'a>(
+    producer: &RingProducer,
+    deadline: Instant,
+    record: impl Fn() -> Outbound<'a>,
+) -> Result<(), Failure> {
+    loop {
+        match producer.send(record()) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
+                if Instant::now() < deadline =>
+            {
+                producer.poll(DRAIN_POLL);
+            }
+            Err((error, _)) => return Err(Failure::abort(format!("a record was not taken: {error}"))),
+        }
+    }
+}
+
+fn output<'a>(outgoing: &'a Outgoing, topic: &'a str, partition: u32) -> Outbound<'a> {
+    let mut record = BaseRecord::with_opaque_to(topic, OF_OUTPUT)
+        .partition(wire_partition(partition))
+        .timestamp(outgoing.timestamp_ms);
+    record.key = outgoing.key.as_deref();
+    record.payload = outgoing.value.as_deref();
+    record.headers = wire_headers(&outgoing.headers);
+    record
+}
+
+pub(crate) fn wire_headers(headers: &Headers) -> Option<OwnedHeaders> {
+    if headers.is_empty() {
+        return None;
+    }
+    let wire = OwnedHeaders::new_with_capacity(headers.len());
+    let add = |wire: OwnedHeaders, (name, value): &(Arc<str>, bytes::Bytes)| {
+        wire.insert(Header { key: name, value: Some(&value[..]) })
+    };
+    Some(headers.iter().fold(wire, add))
+}
+
+/// Kafka counts partitions with a sign.
+pub(crate) fn wire_partition(partition: u32) -> i32 {
+    i32::try_from(partition).expect("partitions are checked against PARTITIONS_MAX")
+}
