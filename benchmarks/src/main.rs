@@ -7,6 +7,10 @@ use benchmarks::in_memory::Alone;
 use benchmarks::{demo, open_orders, report, w6};
 use clap::{Parser, Subcommand};
 
+/// As in the binary that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "orderstream-bench", about, max_term_width = 100)]
 struct Arguments {

@@ -109,13 +109,16 @@ async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
     let projection = opened(settings, deadline).await?;
     loop {
         let summary = projection.summary().await?;
-        let in_progress = summary.orders_by_state.get(&OrderState::InProgress).copied().unwrap_or(0);
-        if usize::try_from(in_progress)? >= orders && usize::try_from(summary.commands_sent)? >= orders {
+        let count = |state| summary.orders_by_state.get(&state).copied().unwrap_or(0);
+        let in_progress = count(OrderState::InProgress);
+        // Some are to follow another order, and wait for it.
+        let open = in_progress + count(OrderState::Scheduled);
+        if usize::try_from(open)? >= orders && summary.commands_sent >= in_progress {
             projection.close().await;
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("{in_progress} of {orders} orders were taken up within {} s", TAKEN_WAIT.as_secs());
+            bail!("{open} of {orders} orders were taken up within {} s", TAKEN_WAIT.as_secs());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -16,7 +16,7 @@ use super::vitals::{PROJECTION, Vitals};
 use super::{Store, heartbeat};
 
 /// As many bytes of events as go into one transaction.
-const BATCH_BYTES_MAX: usize = 8 << 20;
+const BATCH_BYTES_MAX: usize = 1 << 20;
 /// As many heartbeats as are read at once.
 const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -271,13 +271,14 @@ impl<'a> Pump<'a> {
 
     /// Applies a batch however often it takes.
     async fn apply(&self, records: &[Record], stop: &StopSignal) -> Batch {
-        let batch: Vec<Applied> = records.iter().map(|record| applied(&self.store.codec, record)).collect();
+        // Decoded anew for each try: a second copy of a batch would cost memory always, and a second try is rare.
+        let batch = || records.iter().map(|record| applied(&self.store.codec, record)).collect();
         let oldest = records.iter().map(|record| record.timestamp_ms).min();
         let mut backoff_ms = BACKOFF_MS_MIN;
         loop {
             let behind = self.reader.lag_records() + records.len() as u64;
             self.lag.set(behind, oldest, self.store.clock.now_ms());
-            let Err(error) = self.projection.apply(batch.clone()).await else { break };
+            let Err(error) = self.projection.apply(batch()).await else { break };
             if let projection::Error::Forgotten { .. } = error {
                 tracing::warn!(%error, "what came after is read again");
                 return Batch::ToReadAgain;
