@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use domain::Timestamp;
-use projection::{Applied, End, Projection};
+use projection::{End, Projection};
 use runtime::log::embedded::{Reader, Start};
 use runtime::log::{Limits, Position};
 use runtime::{Record, StopSignal};
