@@ -31,10 +31,10 @@ test: ## every test, with its set-up
 	@$(MAKE) --no-print-directory lint deny unit system
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(SECONDS_EACH_IN_TEST)
 
-lint: ## format and clippy, warnings denied; shell scripts; the Dockerfile
+lint: ## format and clippy, warnings denied; shell scripts; the Dockerfiles
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
 	@shellcheck scripts/*.sh .ci/run packaging/docker/*.sh
-	@scripts/hadolint.sh
+	@scripts/hadolint.sh Dockerfile packaging/docker/registry.Dockerfile
 
 deny: ## licences, sources and duplicate crates of all dependencies
 	@scripts/deny.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lints the Dockerfile. hadolint is installed once, outside the clone; it is a tool, and no part of what we ship.
+# Lints the Dockerfile, or those that are named. hadolint is installed once, outside the clone; it is a tool, and no part of what we ship.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"

@@ -21,6 +21,7 @@ mod notify;
 pub mod operations;
 pub mod order;
 mod projection;
+mod registry;
 mod run;
 pub mod service;
 pub mod settings;
@@ -61,6 +62,9 @@ enum Command {
     /// Check, publish and compare catalogs, and try orders on them.
     #[command(subcommand)]
     Catalog(catalog::Command),
+    /// The schemas of all records, and the registry that has to know them.
+    #[command(subcommand)]
+    Schemas(registry::Command),
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
@@ -121,6 +125,9 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Run(run) = &arguments.command {
         sources.options.extend(run.options());
     }
+    if let Command::Schemas(command) = &arguments.command {
+        sources.options.extend(command.options());
+    }
     if let Command::Config(command) = arguments.command {
         return config::config(sources, command);
     }
@@ -131,6 +138,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Order(command) => order::order(&settings, &command),
         Command::Catalog(command) => catalog::catalog(&settings, &command),
         Command::Projection(command) => projection::projection(&settings, &command),
+        Command::Schemas(command) => registry::schemas(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, command),
         Command::Dlq(command) => dead_letters::dead_letters(&settings, command),
         Command::Downstream(command) => downstream::downstream(&settings, &command),

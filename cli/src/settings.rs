@@ -24,6 +24,7 @@ use load::{Error, Read, Sources, Values};
 pub struct Settings {
     pub node: Node,
     pub log: Log,
+    pub registry: Registry,
     pub retention: Retention,
     pub batch: Batch,
     pub catalog: Catalog,
@@ -67,6 +68,13 @@ pub struct Log {
     pub partitions: u32,
     pub block_cache_bytes: usize,
     pub write_buffers_bytes: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// Empty: there is none.
+    pub url: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

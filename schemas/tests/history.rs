@@ -34,6 +34,14 @@ fn every_contract_is_the_last_of_its_versions() {
 }
 
 #[test]
+fn a_build_carries_every_version() {
+    for (name, _) in history::sources() {
+        assert_eq!(history::published(name), history::versions(root(), name).unwrap(), "{name}");
+    }
+    assert_eq!(history::PUBLISHED.len(), history::sources().count());
+}
+
+#[test]
 fn nothing_lies_in_the_history_that_is_no_version_of_a_contract() {
     let mut known = 0;
     for (name, _) in history::sources() {

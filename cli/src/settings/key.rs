@@ -39,6 +39,8 @@ pub enum Form {
     PathOrEmpty,
     /// The address of a database, or nothing. It may hold a password, so it is never shown whole.
     UrlOrEmpty,
+    /// The address of a service, or nothing. As that of a database, never shown whole.
+    HttpOrEmpty,
     /// Address and port to listen on, or nothing.
     AddressOrEmpty,
     /// A log level, or a list of levels by target.
@@ -132,7 +134,7 @@ impl Key {
     /// A value for people: a password in an address is not among it.
     pub fn shown(&self, value: &Value) -> String {
         match (value, self.kind) {
-            (Value::Text(url), Kind::Text(Form::UrlOrEmpty)) => without_password(url),
+            (Value::Text(url), Kind::Text(Form::UrlOrEmpty | Form::HttpOrEmpty)) => without_password(url),
             (Value::Text(_) | Value::Flag(_) | Value::Whole(_), _) => value.to_string(),
         }
     }
@@ -158,6 +160,7 @@ impl Form {
             Form::Path => "a path",
             Form::PathOrEmpty => "a path, or \"\"",
             Form::UrlOrEmpty => "an address that begins with \"sqlite://\" or \"postgres://\", or \"\"",
+            Form::HttpOrEmpty => "an address that begins with \"http://\" or \"https://\", or \"\"",
             Form::AddressOrEmpty => "an IP address with a port, as \"127.0.0.1:9464\", or \"\"",
             Form::LogFilter => {
                 "error, warn, info, debug or trace, or a list of target=level, as \"info,runtime=debug\""
@@ -173,6 +176,9 @@ impl Form {
             Form::UrlOrEmpty => {
                 let schemes = ["sqlite://", "postgres://", "postgresql://"];
                 text.is_empty() || schemes.iter().any(|scheme| text.starts_with(scheme))
+            }
+            Form::HttpOrEmpty => {
+                text.is_empty() || text.starts_with("http://") || text.starts_with("https://")
             }
             Form::AddressOrEmpty => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
             Form::LogFilter => is_log_filter(text),

@@ -32,6 +32,7 @@ const fn whole(min: i64, max: i64) -> Kind {
 pub const SECTIONS: &[Section] = &[
     section("node", "This process and where it keeps everything."),
     section("log", "The log that everything rests on."),
+    section("registry", "The schema registry, where there is one."),
     section("retention", "How long things are kept. What is past its time is deleted in the background."),
     section(SUBTOPOLOGY, "Processors in one sub-topology share shards and commits. All order-keyed processors together cost one commit for the whole chain; placed apart they exchange the same events through the topics. Each processor is in exactly one. Without any such table, the ones shown here are in force."),
     section("batch", "How much a worker does in one commit. Larger batches give more orders per second and longer times per order."),
@@ -63,6 +64,9 @@ pub const KEYS: &[Key] = &[
         says: "Memory for what was read from the store. More of it makes many open orders faster." },
     Key { name: "log.write_buffers_bytes", kind: whole(16 * MIB, 16 * GIB), default: "67108864", unit: "bytes",
         says: "Memory for what was written and is not yet in files of its own." },
+
+    Key { name: "registry.url", kind: Kind::Text(Form::HttpOrEmpty), default: "", unit: "",
+        says: "A Confluent-compatible schema registry: \"https://USER:PASSWORD@HOST:8081\". Empty: none; an embedded log gives schemas their ids itself." },
 
     Key { name: "retention.story_days", kind: whole(1, HUNDRED_YEARS_DAYS), default: "400", unit: "days",
         says: "Requests, events, billing intents and notifications: what outsiders read and what a projection is rebuilt from." },

@@ -19,7 +19,7 @@ mod state;
 
 use coder::Coder;
 pub use records::Recorded;
-pub use state::StateCodec;
+pub use state::{STATE_SUBJECT, StateCodec};
 
 /// Why bytes are no record of ours, or a record no bytes. All but [`Error::Registry`] are permanent.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use crate::contracts;
 use crate::registry::SchemaIds;
 
 /// Stands where records have their topic, in subjects of a registry.
-const STATE_SUBJECT: &str = "orderstream.state";
+pub const STATE_SUBJECT: &str = "orderstream.state";
 
 /// Reads and writes states by processor and record: `orchestration.TaskRecord`; [`contracts::STATE_SOURCES`] has all names.
 #[derive(Debug)]

@@ -26,6 +26,14 @@ pub fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
     contracts::SOURCES.iter().chain(contracts::STATE_SOURCES).copied()
 }
 
+/// Name and all versions of every contract that was ever published, the oldest first, as this build carries them.
+pub const PUBLISHED: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/published.rs"));
+
+/// The versions of a contract that this build carries.
+pub fn published(name: &str) -> &'static [&'static str] {
+    PUBLISHED.iter().find(|(known, _)| *known == name).map_or(&[], |(_, versions)| versions)
+}
+
 /// Where the versions of one contract lie, below the folder of all.
 pub fn folder(root: &Path, name: &str) -> PathBuf {
     // Only what processors keep has a processor in its name.

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use crate::contracts::Contract;
 
 mod local;
+pub mod registration;
 mod remote;
+mod rest;
 
 pub use local::{InMemory, KeyValue, LocalIds};
 pub use remote::RemoteIds;
@@ -54,4 +56,13 @@ impl Error {
 /// The subject of a record on a topic (Confluent's `TopicRecordNameStrategy`): each record type evolves by itself.
 pub fn subject(topic: &str, contract: &Contract) -> String {
     format!("{topic}-{}", contract.full_name)
+}
+
+/// The blocking client must not be used, nor dropped, on a thread of an async runtime; so each question has a thread of its own.
+/// There are as many questions as schemas in the life of a process.
+fn asked<T: Send>(question: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(question).join() {
+        Ok(answer) => answer,
+        Err(panicked) => std::panic::resume_unwind(panicked),
+    })
 }

@@ -8,21 +8,28 @@ use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schem
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SrCall};
 
-use super::{Error, SchemaIds};
+use super::{Error, SchemaIds, asked};
 
 /// How long one question may take.
 const ANSWER_MS_MAX: u64 = 10_000;
 
 /// Never registers: a lookup under a subject that has no such schema is an error that says so.
-#[derive(Debug)]
 pub struct RemoteIds {
+    /// Its addresses may hold a password; the client takes it out of every address before it is used.
     settings: SrSettings,
     ids: RwLock<HashMap<(String, String), u32>>,
     schemas: RwLock<HashMap<u32, String>>,
 }
 
+impl std::fmt::Debug for RemoteIds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known = self.schemas.read().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("RemoteIds").field("schemas", &known).finish_non_exhaustive()
+    }
+}
+
 impl RemoteIds {
-    /// `urls`: at least one; they are tried in sequence.
+    /// `urls`: at least one, each with user and password where it wants them; they are tried in sequence.
     ///
     /// # Errors
     /// No address was given, or the client could not be set up.
@@ -33,9 +40,10 @@ impl RemoteIds {
         };
         let (first, others) = urls.split_first().ok_or_else(|| unavailable("no address is set".into()))?;
         let settings = asked(|| {
-            let mut builder = SrSettings::new_builder(first.clone());
+            let without_slash = |url: &String| url.trim_end_matches('/').to_owned();
+            let mut builder = SrSettings::new_builder(without_slash(first));
             for url in others {
-                builder.add_url(url.clone());
+                builder.add_url(without_slash(url));
             }
             builder.set_timeout(Duration::from_millis(ANSWER_MS_MAX)).build()
         });
@@ -84,15 +92,6 @@ impl SchemaIds for RemoteIds {
         self.schemas.write().unwrap_or_else(PoisonError::into_inner).insert(id, schema.clone());
         Ok(schema)
     }
-}
-
-/// The blocking client must not be used, nor dropped, on a thread of an async runtime; so each question has a thread of its own.
-/// There are as many questions as schemas in the life of a process.
-fn asked<T: Send>(question: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| match scope.spawn(question).join() {
-        Ok(answer) => answer,
-        Err(panicked) => std::panic::resume_unwind(panicked),
-    })
 }
 
 /// Whether the registry itself said no (40401 subject, 40402 version, 40403 schema), and not something on the way to it.
