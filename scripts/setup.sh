@@ -9,6 +9,8 @@ packages+=(openjdk-17-jdk-headless maven)
 # For a test, its checker of units.
 packages+=(systemd)
 rust_min=1.95
+# For the schema registry of tests (scripts/registry.sh). From this version on, Go fetches the newer one that a module asks for by itself.
+go_min=1.21
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -47,4 +49,14 @@ have=$(rustc --version | cut -d' ' -f2)
 if [ "$(printf '%s\n%s\n' "$rust_min" "$have" | sort -V | head -n 1)" != "$rust_min" ]; then
     say "Rust $have is too old, Orderstream needs $rust_min or newer: rustup update stable"
     exit 1
+fi
+
+# Only tests need it, so it keeps nobody from building.
+if ! command -v go >/dev/null; then
+    say "no Go found: tests of the schema registry need Go $go_min or newer; install it from https://go.dev/dl (Debian 12's golang-go is older)"
+else
+    have=$(go env GOVERSION | sed 's/^go//')
+    if [ "$(printf '%s\n%s\n' "$go_min" "$have" | sort -V | head -n 1)" != "$go_min" ]; then
+        say "Go $have is too old: tests of the schema registry need Go $go_min or newer; install it from https://go.dev/dl"
+    fi
 fi

@@ -6,5 +6,6 @@ pub mod bad_input;
 pub mod docs;
 pub mod kafka;
 pub mod process;
+pub mod registry;
 pub mod scenario;
 pub mod shop;
