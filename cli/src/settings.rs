@@ -7,6 +7,7 @@ use serde::Deserialize;
 use topology::SubTopology;
 
 mod groups;
+mod kafka;
 pub mod key;
 pub mod keys;
 pub mod load;
@@ -15,6 +16,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use kafka::{Kafka, KafkaSecurity, STATE_DIR, SaslMechanism};
 use key::Value;
 use load::{Error, Read, Sources, Values};
 
@@ -24,6 +26,8 @@ use load::{Error, Read, Sources, Values};
 pub struct Settings {
     pub node: Node,
     pub log: Log,
+    pub registry: Registry,
+    pub kafka: Kafka,
     pub retention: Retention,
     pub batch: Batch,
     pub catalog: Catalog,
@@ -43,6 +47,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Node {
     pub data_dir: PathBuf,
+    /// Empty where nothing asks for one.
+    pub name: String,
     pub stop_wait_ms: u64,
 }
 
@@ -50,6 +56,7 @@ pub struct Node {
 #[serde(rename_all = "lowercase")]
 pub enum LogKind {
     Embedded,
+    Kafka,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -67,6 +74,13 @@ pub struct Log {
     pub partitions: u32,
     pub block_cache_bytes: usize,
     pub write_buffers_bytes: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// Empty: there is none.
+    pub url: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

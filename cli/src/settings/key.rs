@@ -39,8 +39,18 @@ pub enum Form {
     PathOrEmpty,
     /// The address of a database, or nothing. It may hold a password, so it is never shown whole.
     UrlOrEmpty,
+    /// The address of a service, or nothing. As that of a database, never shown whole.
+    HttpOrEmpty,
     /// Address and port to listen on, or nothing.
     AddressOrEmpty,
+    /// Anything in one line, or nothing.
+    LineOrEmpty,
+    /// A name that is part of names on a cluster, or nothing.
+    NameOrEmpty,
+    /// `host:port`, several separated by commas, or nothing.
+    BrokersOrEmpty,
+    /// A password, or nothing. From the environment alone, and never shown.
+    Secret,
     /// A log level, or a list of levels by target.
     LogFilter,
 }
@@ -132,7 +142,8 @@ impl Key {
     /// A value for people: a password in an address is not among it.
     pub fn shown(&self, value: &Value) -> String {
         match (value, self.kind) {
-            (Value::Text(url), Kind::Text(Form::UrlOrEmpty)) => without_password(url),
+            (Value::Text(url), Kind::Text(Form::UrlOrEmpty | Form::HttpOrEmpty)) => without_password(url),
+            (Value::Text(secret), Kind::Text(Form::Secret)) if !secret.is_empty() => "...".to_owned(),
             (Value::Text(_) | Value::Flag(_) | Value::Whole(_), _) => value.to_string(),
         }
     }
@@ -158,7 +169,12 @@ impl Form {
             Form::Path => "a path",
             Form::PathOrEmpty => "a path, or \"\"",
             Form::UrlOrEmpty => "an address that begins with \"sqlite://\" or \"postgres://\", or \"\"",
+            Form::HttpOrEmpty => "an address that begins with \"http://\" or \"https://\", or \"\"",
             Form::AddressOrEmpty => "an IP address with a port, as \"127.0.0.1:9464\", or \"\"",
+            Form::LineOrEmpty => "a text of one line, or \"\"",
+            Form::NameOrEmpty => "at most 64 letters, digits, \"-\", \"_\" and \".\"",
+            Form::BrokersOrEmpty => "\"host:port\", several separated by commas, or \"\"",
+            Form::Secret => "a password, set in the environment alone",
             Form::LogFilter => {
                 "error, warn, info, debug or trace, or a list of target=level, as \"info,runtime=debug\""
             }
@@ -174,10 +190,29 @@ impl Form {
                 let schemes = ["sqlite://", "postgres://", "postgresql://"];
                 text.is_empty() || schemes.iter().any(|scheme| text.starts_with(scheme))
             }
+            Form::HttpOrEmpty => {
+                text.is_empty() || text.starts_with("http://") || text.starts_with("https://")
+            }
             Form::AddressOrEmpty => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
+            Form::LineOrEmpty | Form::Secret => !text.contains(char::is_control),
+            Form::NameOrEmpty => {
+                text.len() <= NAME_CHARS_MAX
+                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            }
+            Form::BrokersOrEmpty => text.is_empty() || text.split(',').all(is_broker),
             Form::LogFilter => is_log_filter(text),
         }
     }
+}
+
+/// The longest name of a node, and the longest prefix: they are part of names of topics, which Kafka bounds to 249.
+const NAME_CHARS_MAX: usize = 64;
+
+fn is_broker(text: &str) -> bool {
+    let parts = text.trim().rsplit_once(':');
+    parts.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// The filter's own parser takes any word for the name of a target, and would log all or nothing of a misspelt level.
@@ -246,6 +281,16 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn brokers_are_hosts_with_ports() {
+        for right in ["", "a:9092", "127.0.0.1:1,b.example:65535", "[::1]:9092"] {
+            assert!(Form::BrokersOrEmpty.is_right(right), "{right}");
+        }
+        for wrong in ["a", "a:", "a:0", ":9092", "a:9092,", "http://a:9092"] {
+            assert!(!Form::BrokersOrEmpty.is_right(wrong), "{wrong}");
         }
     }
 
