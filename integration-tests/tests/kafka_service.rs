@@ -170,7 +170,7 @@ fn two_processes_share_the_work_and_every_order_ends_as_it_must_though_one_is_ki
     let stays = Node::new(&folder, "stays", "two.", &registry.url(), true);
     let dies = Node::new(&folder, "dies", "two.", &registry.url(), false);
     let (settings, other) = (stays.settings(), dies.settings());
-    let systems = || catalog::load(&settings.catalog).unwrap().systems.into_keys();
+    let systems = || catalog::load(&settings.catalog).unwrap().systems.clone().into_keys();
     register(&registry, systems());
     stays.said(&["topics", "create"]).ended(0);
     let generator = generator();
@@ -215,6 +215,7 @@ fn what_is_missing_is_said_before_anything_starts() {
     let folder = TempDir::new().unwrap();
     // Nobody listens there.
     let node = Node::new(folder.path(), "alone", "missing.", "http://127.0.0.1:1", false);
+    plant(folder.path(), &generator(), &node.settings());
     let check = node.said(&["topics", "create", "--check"]).ended(3);
     assert!(check.out.contains("topic \"missing.orderstream.order.events\": topic is missing"), "{check:?}");
     let run = node.said(&["run"]).ended(1);

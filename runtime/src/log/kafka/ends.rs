@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
 
 use super::context::Quiet;
 use super::failure::{failed, refused};
@@ -15,6 +16,8 @@ use crate::Error;
 
 /// How long a broker may take to say where a partition ends.
 const ASK_WAIT: Duration = Duration::from_secs(5);
+/// Between two questions while a leader is not known.
+const LEADER_LOOK: Duration = Duration::from_millis(20);
 /// Between two looks whether open transactions are settled.
 const SETTLED_LOOK: Duration = Duration::from_millis(2);
 
@@ -99,16 +102,37 @@ impl Ends {
 pub(crate) type Place = (Arc<str>, u32);
 
 /// `what`: the first or the last offset. The client asks for times, and these two stand for times before and after all.
+///
+/// Unlike the question about one partition, the client does not repeat this one: a leader that has just changed, or of a topic that
+/// was just made, is asked for and tried again.
 fn ask_all(client: &BaseConsumer<Quiet>, places: &[Place], what: Offset) -> Result<Vec<i64>, Error> {
-    const DOING: &str = "ask where partitions end";
-    if places.is_empty() {
-        return Ok(Vec::new());
+    let Some((topic, _)) = places.first() else { return Ok(Vec::new()) };
+    let deadline = Instant::now() + ASK_WAIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match ask_once(client, places, what, left) {
+            Ok(ends) => return Ok(ends),
+            Err(problem) if Instant::now() + LEADER_LOOK >= deadline => return Err(problem),
+            Err(problem) => debug!(%problem, "ends of partitions are asked for again"),
+        }
+        std::thread::sleep(LEADER_LOOK);
+        // By this the client learns who leads now; the next question says what went wrong, if anything does.
+        let _ = client.fetch_metadata(Some(topic), deadline.saturating_duration_since(Instant::now()));
     }
+}
+
+fn ask_once(
+    client: &BaseConsumer<Quiet>,
+    places: &[Place],
+    what: Offset,
+    wait: Duration,
+) -> Result<Vec<i64>, Error> {
+    const DOING: &str = "ask where partitions end";
     let mut asked = TopicPartitionList::with_capacity(places.len());
     for (topic, partition) in places {
         asked.add_partition_offset(topic, wire_partition(*partition), what).map_err(failed(DOING))?;
     }
-    let told = client.offsets_for_times(asked, ASK_WAIT).map_err(failed(DOING))?;
+    let told = client.offsets_for_times(asked, wait).map_err(failed(DOING))?;
     let answer = |(topic, partition): &Place| {
         let element = told.find_partition(topic, wire_partition(*partition));
         let element = element.ok_or_else(|| Error::Store { doing: DOING, source: "no answer".into() })?;
