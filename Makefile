@@ -4,6 +4,8 @@ ORDERS ?= 2000
 FAULTS ?= 0.10
 SEED ?= 1
 ARGS ?=
+# embedded, or kafka: on a broker and a registry that are started for it, or on those that the environment names.
+LOG ?= embedded
 SECONDS_EACH ?= 60
 SECONDS_EACH_IN_TEST ?= 4
 SEEDS ?=
@@ -19,8 +21,9 @@ SUITES := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard integration-
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-demo: build ## the whole line on this machine: ORDERS, FAULTS, SEED, ARGS="--data-dir D --keep-running"
-	@source scripts/env.sh && "$$CARGO_TARGET_DIR/debug/orderstream" demo --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(ARGS)
+demo: build ## the whole line on this machine: ORDERS, FAULTS, SEED, LOG=kafka, ARGS="--data-dir D --keep-running"
+	@source scripts/env.sh && $(if $(filter kafka,$(LOG)),scripts/kafka-demo.sh,"$$CARGO_TARGET_DIR/debug/orderstream") \
+		demo --orders $(ORDERS) --faults $(FAULTS) --seed $(SEED) $(ARGS)
 
 build: ## the binary
 	@scripts/setup.sh

@@ -11,8 +11,9 @@ use cli::service::{Service, Store};
 use domain::order::OrderState;
 use domain::order::event::OrderStateChanged;
 use hdrhistogram::Histogram;
+use runtime::AnyProducer;
 use runtime::log::Limits;
-use runtime::log::embedded::{Producer, Start};
+use runtime::log::embedded::Start;
 use runtime::{Outgoing, Record, StopSignal};
 use schemas::topics;
 use serde::Serialize;
@@ -122,8 +123,8 @@ fn lag(store: &Store, settings: &cli::settings::Settings) -> anyhow::Result<u64>
 /// A closed loop: whoever ends makes room for the next.
 struct Run<'a> {
     requests: Box<dyn Iterator<Item = Outgoing> + 'a>,
-    producer: Producer,
-    reader: runtime::log::embedded::Reader,
+    producer: AnyProducer,
+    reader: runtime::AnyReader,
     store: Arc<Store>,
     sent: HashMap<Bytes, Instant>,
     ended: u64,
@@ -243,7 +244,7 @@ fn hop(topic: &Arc<str>, number: u64) -> Outgoing {
     }
 }
 
-fn forward(producer: &Producer, topic: &Arc<str>, records: &[Record]) -> anyhow::Result<()> {
+fn forward(producer: &AnyProducer, topic: &Arc<str>, records: &[Record]) -> anyhow::Result<()> {
     let next: Vec<Outgoing> = records
         .iter()
         .map(|record| Outgoing {

@@ -4,7 +4,7 @@
 pub const DONE: u8 = 0;
 /// It could not be done: an unreadable file, a busy port, a full disk, damaged data, no service.
 pub const FAILED: u8 = 1;
-/// The command line is wrong; clap's own code.
+/// The command line is wrong, clap's own code; or the command is not for the log of the settings.
 pub const USAGE: u8 = 2;
 /// The answer is no: an order refused or not found, a document or catalog with findings, a check that found something.
 pub const REFUSED: u8 = 3;
@@ -15,7 +15,10 @@ pub const TIMED_OUT: u8 = 4;
 pub const MEANINGS: &[(u8, &str)] = &[
     (DONE, "What was asked for is done."),
     (FAILED, "It could not be done: an unreadable file, a busy port, a full disk, damaged data, no service."),
-    (USAGE, "The command line is wrong; the message says what would be right."),
+    (
+        USAGE,
+        "The command line is wrong, or the command is not for the log of the settings; the message says what would be right.",
+    ),
     (
         REFUSED,
         "The answer is no: an order refused, not found, or ended otherwise than completed; a document or catalog with findings; a check that found something.",
@@ -35,9 +38,27 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// What the settings in force do not allow: another command, or other settings, would be right. The code is [`USAGE`].
+#[derive(Debug)]
+pub struct Misplaced(pub &'static str);
+
+impl std::fmt::Display for Misplaced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Misplaced {}
+
 /// The code for an error that ends the process.
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<Refused>() { REFUSED } else { FAILED }
+    if error.is::<Refused>() {
+        REFUSED
+    } else if error.is::<Misplaced>() {
+        USAGE
+    } else {
+        FAILED
+    }
 }
 
 /// Ends the process when whoever reads its output has gone (`orderstream order list | head -1`): that is no fault, and the rest is not

@@ -30,6 +30,7 @@ mod submit;
 mod text;
 mod times;
 mod topics;
+mod topics_create;
 mod topics_export;
 pub mod verify;
 

@@ -1,4 +1,5 @@
 //! `orderstream projection`: the rows that queries are answered from, as a whole.
+use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,8 +10,9 @@ use anyhow::{Context, bail};
 use domain::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use projection::{Applied, End, Lag, Projection, Rebuild, Status};
-use runtime::log::Limits;
-use runtime::log::embedded::{Reader, Start};
+use runtime::AnyReader;
+use runtime::log::embedded::Start;
+use runtime::log::{Limits, Position};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +20,7 @@ use crate::control::Client;
 use crate::exit;
 use crate::order::table;
 use crate::service::projected::{Gap, TOPICS, applied, ends, gaps};
-use crate::service::{LOG_DIR, Store, catalog};
+use crate::service::{Store, catalog};
 use crate::settings::Settings;
 
 /// As many records as go into one transaction of a rebuild.
@@ -65,7 +67,7 @@ async fn known_ends(
 ) -> anyhow::Result<Option<(Vec<End>, Option<Timestamp>)>> {
     let directory = &settings.node.data_dir;
     // Looking must not create a log.
-    if Client::connect(directory).await?.is_none() && directory.join(LOG_DIR).exists() {
+    if Client::connect(directory).await?.is_none() && Store::is_there(settings) {
         let store = Store::open(settings, &catalog::load(&settings.catalog)?)?;
         return Ok(Some((ends(&store)?, None)));
     }
@@ -137,7 +139,7 @@ async fn rebuild(settings: &Settings, into: Option<&str>, accept_gap: bool) -> a
             directory.display()
         );
     }
-    if !directory.join(LOG_DIR).exists() {
+    if !Store::is_there(settings) {
         bail!("there is no log in \"{}\" to make a projection from", directory.display());
     }
     let store = Store::open(settings, &catalog::load(&settings.catalog)?)?;
@@ -220,11 +222,19 @@ async fn fill(
     store: &Store,
     interrupted: &AtomicBool,
 ) -> anyhow::Result<Option<u64>> {
-    let mut reader: Reader = store.log.reader(&TOPICS.map(Into::into), &Start::Earliest)?;
+    let mut reader: AnyReader = store.log.reader(&TOPICS.map(Into::into), &Start::Earliest)?;
+    let until = until(store)?;
     let mut progress = Progress::new(reader.lag_records())?;
     let mut done = 0;
     loop {
         let records = reader.poll(BATCH, POLL_WAIT)?;
+        if records.is_empty() && interrupted.load(Ordering::Acquire) {
+            progress.bar.finish_and_clear();
+            return Ok(None);
+        }
+        if records.is_empty() && !has_reached(&reader, &until) {
+            continue;
+        }
         if records.is_empty() {
             progress.bar.finish_and_clear();
             projection.note_ends(&ends(store)?, Timestamp(store.clock.now_ms())).await?;
@@ -240,6 +250,31 @@ async fn fill(
             return Ok(None);
         }
     }
+}
+
+/// Where the log ended when the rebuild began, for a log that goes on meanwhile and may let a reader wait. An embedded one is open for
+/// this alone, and whoever finds nothing more has everything.
+fn until(store: &Store) -> anyhow::Result<Vec<Position>> {
+    if store.log.embedded().is_some() {
+        return Ok(Vec::new());
+    }
+    let mut until = Vec::new();
+    for topic in TOPICS {
+        let partitions = store.log.topics().get(topic).map_or(0, |spec| spec.partitions);
+        for partition in 0..partitions {
+            let next_offset = store.log.last_record_end(topic, partition)?;
+            until.push(Position { topic: topic.into(), partition, next_offset });
+        }
+    }
+    Ok(until)
+}
+
+fn has_reached(reader: &AnyReader, until: &[Position]) -> bool {
+    let at: HashMap<(Arc<str>, u32), i64> =
+        reader.positions().into_iter().map(|at| ((at.topic, at.partition), at.next_offset)).collect();
+    until.iter().all(|end| {
+        at.get(&(end.topic.clone(), end.partition)).is_some_and(|next_offset| *next_offset >= end.next_offset)
+    })
 }
 
 /// A bar at a terminal, a line now and then elsewhere.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use topology::SubTopology;
 
 mod groups;
+mod kafka;
 pub mod key;
 pub mod keys;
 pub mod load;
@@ -15,6 +16,7 @@ pub mod reference;
 #[cfg(test)]
 mod tests;
 
+pub use kafka::{Kafka, KafkaSecurity, STATE_DIR, SaslMechanism};
 use key::Value;
 use load::{Error, Read, Sources, Values};
 
@@ -25,6 +27,7 @@ pub struct Settings {
     pub node: Node,
     pub log: Log,
     pub registry: Registry,
+    pub kafka: Kafka,
     pub retention: Retention,
     pub batch: Batch,
     pub catalog: Catalog,
@@ -44,6 +47,8 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct Node {
     pub data_dir: PathBuf,
+    /// Empty where nothing asks for one.
+    pub name: String,
     pub stop_wait_ms: u64,
 }
 
@@ -51,6 +56,7 @@ pub struct Node {
 #[serde(rename_all = "lowercase")]
 pub enum LogKind {
     Embedded,
+    Kafka,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -9,7 +9,7 @@ use crate::operations::{Target, block_on};
 use crate::order::table;
 use crate::service::{Store, catalog};
 use crate::settings::Settings;
-use crate::topics_export;
+use crate::{topics_create, topics_export};
 
 /// How many of the newest records are shown where no beginning is named.
 const NEWEST_DEFAULT: usize = 10;
@@ -34,6 +34,9 @@ pub enum Command {
     },
     /// The records of a topic, decoded, with their headers.
     Tail(Tail),
+    /// Make the topics that are missing on the Kafka cluster, and look whether those that are there are as they must be. Exit code 3
+    /// where one is not; none is ever changed.
+    Create(topics_create::Arguments),
     /// All records of a topic as they lie there, byte for byte, with the schemas to read them: for consumers to try themselves on.
     Export(topics_export::Arguments),
 }
@@ -80,6 +83,9 @@ fn from(text: &str) -> Result<From, String> {
 }
 
 pub fn topics(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Create(arguments) = &command {
+        return topics_create::create(settings, arguments);
+    }
     if let Command::Export(arguments) = command {
         let store = Store::open_existing(settings, &catalog::load(&settings.catalog)?)?;
         return topics_export::export(&store, &arguments);
@@ -90,7 +96,7 @@ pub fn topics(settings: &Settings, command: Command) -> anyhow::Result<ExitCode>
             Command::List { json } => list(&mut target, json).await,
             Command::Describe { topic, json } => describe(&mut target, topic, json).await,
             Command::Tail(arguments) => tail(&mut target, &arguments).await,
-            Command::Export(_) => unreachable!("done above"),
+            Command::Create(_) | Command::Export(_) => unreachable!("done above"),
         }
     })
 }
@@ -144,7 +150,7 @@ async fn describe(target: &mut Target, topic: String, json: bool) -> anyhow::Res
             partition.begin.to_string(),
             partition.end.to_string(),
             (partition.end - partition.begin).to_string(),
-            partition.bytes.to_string(),
+            partition.bytes.map_or("-".to_owned(), |bytes| bytes.to_string()),
         ]);
     }
     println!("\n{partitions}");

@@ -22,6 +22,7 @@ pub use clock::{Clock, ManualClock, StopSignal, SystemClock};
 pub use error::Error;
 pub use log::{
     Batch, BatchId, CellChange, Limits, Log, Membership, Outcome, Polled, Position, TimerChange,
+    any::{AnyLog, AnyMember, AnyPending, AnyProducer, AnyReader},
     embedded::Embedded,
 };
 pub use partitioner::{murmur2, partition_for};

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
 use crate::control::{Client, Request};
+use crate::service::Store;
 use crate::service::catalog::{self, Listed, Publication};
-use crate::service::{LOG_DIR, Store};
 use crate::settings::Settings;
 
 pub struct Source {
@@ -26,7 +26,7 @@ impl Source {
     /// # Errors
     /// There is no such directory, or it cannot be used.
     pub fn find(settings: &Settings) -> anyhow::Result<Source> {
-        if !settings.node.data_dir.join(LOG_DIR).is_dir() {
+        if !Store::is_there(settings) {
             bail!(
                 "there is no log in \"{}\"; publish a catalog or run the service there first, or name another one with --data-dir",
                 settings.node.data_dir.display()

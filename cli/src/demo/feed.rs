@@ -8,7 +8,7 @@ use domain::order::OrderState;
 use indicatif::{ProgressBar, ProgressStyle};
 use projection::Projection;
 use projection::query::Summary;
-use runtime::log::embedded::Pending;
+use runtime::AnyPending;
 
 use crate::control;
 use crate::service::{Service, request};
@@ -33,7 +33,7 @@ pub async fn feed(
     let bar = ProgressBar::new(oracle.totals().orders);
     bar.set_style(ProgressStyle::with_template("feeding   {bar:40} {pos}/{len} orders, {elapsed}")?);
     let producer = service.store.log.producer();
-    let mut pending: VecDeque<Pending> = VecDeque::new();
+    let mut pending: VecDeque<AnyPending> = VecDeque::new();
     for submission in generator.submissions() {
         let described = control::Submission {
             key: Some(submission.order_key.0.clone()),

@@ -9,10 +9,13 @@ use domain::{OrderKey, Reason};
 use projection::Projection;
 use projection::query::OrderFilter;
 use projection::rows::{OrderRow, SubmissionOutcome};
+use runtime::log::Limits;
+use schemas::topics::DEAD_LETTERS;
 
 use crate::service::{LEDGER_DIR, Store};
 use crate::settings::Settings;
 
+const READ: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 pub const FINDINGS_SHOWN_MAX: usize = 20;
 
 /// By order key and command name: how many effects.
@@ -20,8 +23,17 @@ type Effects = BTreeMap<String, BTreeMap<String, u32>>;
 
 /// How many records lie among the dead letters.
 pub fn dead_letters(store: &Store) -> anyhow::Result<u64> {
-    let ends = store.log.end_offsets(schemas::topics::DEAD_LETTERS)?;
-    Ok(ends.iter().map(|end| end.unsigned_abs()).sum())
+    let mut count = 0;
+    for (partition, end) in (0..).zip(store.log.end_offsets(DEAD_LETTERS)?) {
+        let mut from = 0;
+        while from < end {
+            let records = store.log.read_range(DEAD_LETTERS, partition, from, READ)?;
+            let Some(last) = records.last() else { break };
+            from = last.offset + 1;
+            count += records.len() as u64;
+        }
+    }
+    Ok(count)
 }
 
 /// Everything that is not as it must be, a line each; the service is stopped by now.

@@ -45,7 +45,7 @@ const IGNORED: &str = "
 |---|---|---|
 | 0 | Done. | |
 | 1 | It could not be done: an unreadable file, a busy port, a full disk, damaged data, no service. | Read the line on standard error; it says what is in the way. |
-| 2 | The command line is wrong. | `orderstream help` |
+| 2 | The command line is wrong, or the command is not for the log of the settings (`verify` on Kafka). | `orderstream help` |
 | 3 | The answer is no: an order refused or not found, a document or catalog with findings. | Read the reasons; correct, and try again. |
 | 4 | Not within the time asked for (`--timeout`). | Ask again, or wait longer. |
 ";

@@ -110,10 +110,10 @@ impl Operations {
         last_answers: Vec<AnswerView>,
     ) -> anyhow::Result<SystemView> {
         let topic = topics::commands(system);
-        let groups = self.store.log.groups(&topic)?;
+        let groups = self.store.log.groups(&topic, &[SIMULATED_GROUP])?;
         let ran = groups.iter().any(|group| group.name == SIMULATED_GROUP);
         let untaken = if ran { Some(self.store.log.lag_records(SIMULATED_GROUP, &topic)?) } else { None };
-        let head = self.breaker(system)?;
+        let head = self.breaker(system, health)?;
         Ok(SystemView {
             system: system.to_owned(),
             circuit: head.circuit,
@@ -128,11 +128,20 @@ impl Operations {
         })
     }
 
-    /// What the breaker's processor keeps; a system that nobody ever complained of has nothing.
-    fn breaker(&self, system: &str) -> anyhow::Result<Head> {
+    /// What the breaker's processor keeps; a system that nobody ever complained of has nothing. Where that lies with whichever
+    /// machine has the partition, it is what was told last.
+    fn breaker(&self, system: &str, health: Option<&DownstreamHealth>) -> anyhow::Result<Head> {
+        let Some(log) = self.store.log.embedded() else {
+            let told = health.map(|health| Head {
+                circuit: health.circuit,
+                watched: health.watched,
+                waiting: health.waiting,
+                ..Head::default()
+            });
+            return Ok(told.unwrap_or_default());
+        };
         // One partition for all systems, as their topic has.
-        let cell =
-            self.store.log.cell(0, Processor::Downstream.name(), system.as_bytes(), HEAD.as_bytes())?;
+        let cell = log.cell(0, Processor::Downstream.name(), system.as_bytes(), HEAD.as_bytes())?;
         let Some(cell) = cell else { return Ok(Head::default()) };
         let decoded = self.store.state.decode_state("downstream.Head", &cell);
         decoded.with_context(|| format!("breaker of system \"{system}\" is not readable"))
@@ -142,7 +151,9 @@ impl Operations {
     pub(super) fn tasks_waiting(&self) -> anyhow::Result<i64> {
         let names: Vec<String> = self.store.log.topics().iter().map(|spec| spec.name.to_string()).collect();
         let systems = names.iter().filter_map(|name| topics::system_of(name));
-        systems.map(|system| Ok(i64::from(self.breaker(system)?.waiting))).sum()
+        // Told of a log that is elsewhere; an embedded one is asked itself.
+        let healths = if self.store.log.embedded().is_some() { BTreeMap::new() } else { self.healths()? };
+        systems.map(|system| Ok(i64::from(self.breaker(system, healths.get(system))?.waiting))).sum()
     }
 
     /// What was told of each system last.

@@ -15,6 +15,7 @@ use super::Operations;
 use super::topics::PROJECTION_GROUP;
 use crate::order::word;
 use crate::service::{LEDGER_DIR, LOG_DIR, catalog, disk_left_bytes};
+use crate::settings::STATE_DIR;
 
 /// With less disk left than this the service is not well: long before it has to refuse orders.
 pub const DISK_LEFT_BYTES_WELL: u64 = 512 << 20;
@@ -84,7 +85,7 @@ pub struct LagLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Disk {
-    /// Log, state and timers: one store.
+    /// Log, state and timers: one store. On Kafka, what the workers of this machine keep.
     pub log_bytes: u64,
     /// The projection's file; absent where it is another database.
     pub projection_bytes: Option<u64>,
@@ -273,7 +274,7 @@ impl Operations {
             [file, &beside].iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum()
         };
         Ok(Disk {
-            log_bytes: folder_bytes(&data_dir.join(LOG_DIR)),
+            log_bytes: folder_bytes(&data_dir.join(LOG_DIR)) + folder_bytes(&data_dir.join(STATE_DIR)),
             projection_bytes: file.map(with_wal),
             ledger_bytes: folder_bytes(&data_dir.join(LEDGER_DIR)),
             left_bytes: disk_left_bytes(data_dir)?,

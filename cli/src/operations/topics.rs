@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Operations;
 use crate::control::ReadTopic;
 use crate::exit::Refused;
+use crate::service::SIMULATED_GROUP;
 
 /// The most records in one answer, and about the most bytes that are read for it.
 pub const PAGE_RECORDS_MAX: usize = 1_000;
@@ -45,8 +46,8 @@ pub struct PartitionView {
     pub begin: i64,
     /// The offset that the next record gets.
     pub end: i64,
-    /// Of all its records, before compression.
-    pub bytes: u64,
+    /// Of all its records, before compression; absent where nobody counts them.
+    pub bytes: Option<u64>,
 }
 
 /// How far a group has read.
@@ -125,7 +126,8 @@ impl Operations {
         let log = &self.store.log;
         let (begins, ends) = (log.earliest_offsets(topic)?, log.end_offsets(topic)?);
         let bytes = log.partition_bytes(topic)?;
-        let partitions = (0..).zip(begins.iter().zip(&ends)).zip(bytes);
+        let bytes_of = |partition: u32| bytes.as_ref().and_then(|all| all.get(partition as usize).copied());
+        let partitions = (0..).zip(begins.iter().zip(&ends));
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let declared = topics::topic(topic);
         Ok(TopicView {
@@ -134,11 +136,11 @@ impl Operations {
             written_by: declared.map(|topic| owned(topic.written_by)).unwrap_or_default(),
             read_by: declared.map(|topic| owned(topic.read_by)).unwrap_or_default(),
             partition_list: partitions
-                .map(|((partition, (begin, end)), bytes)| PartitionView {
+                .map(|(partition, (begin, end))| PartitionView {
                     partition,
                     begin: *begin,
                     end: *end,
-                    bytes,
+                    bytes: bytes_of(partition),
                 })
                 .collect(),
             groups: self.groups(topic)?,
@@ -155,8 +157,12 @@ impl Operations {
             let lag = lags.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0)).sum();
             GroupView { group, positions, lag }
         };
-        let mut groups: Vec<GroupView> =
-            log.groups(topic)?.into_iter().map(|group| view(group.name, group.next_offsets)).collect();
+        let known = self.known_groups();
+        let mut groups: Vec<GroupView> = log
+            .groups(topic, &known)?
+            .into_iter()
+            .map(|group| view(group.name, group.next_offsets))
+            .collect();
         if topic == topics::ORDER_EVENTS || topic == topics::PRODUCT_EVENTS {
             let known = self.projection_positions()?;
             let positions = (0..).zip(&bounds).map(|(partition, _)| {
@@ -165,6 +171,12 @@ impl Operations {
             groups.push(view(PROJECTION_GROUP.to_owned(), positions.collect()));
         }
         Ok(groups)
+    }
+
+    /// The groups that are ours.
+    pub(super) fn known_groups(&self) -> Vec<&str> {
+        let own = self.settings.subtopologies.iter().map(|group| group.name.as_str());
+        own.chain([SIMULATED_GROUP]).collect()
     }
 
     /// The topic's own settings.

@@ -128,9 +128,12 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
     let offered = CatalogPublished::of(catalog, Timestamp(store.clock.now_ms()));
     let CatalogPublished { version, digest, published_at, .. } = offered.clone();
     if let Some(system) = without_topic(store, catalog) {
+        let remedy = match store.log.embedded() {
+            Some(_) => "stop the service, publish, and start it again",
+            None => "make it (orderstream topics create), and start the services anew",
+        };
         let reason = format!(
-            "system \"{system}\" is new, and the running service has no command topic for it; \
-             stop the service, publish, and start it again"
+            "system \"{system}\" is new, and the running service has no command topic for it; {remedy}"
         );
         return Ok(Publication::Refused { version, reason });
     }

@@ -10,8 +10,8 @@ use connectors::downstream::{Downstream, Scenario};
 use domain::Timestamp;
 use domain::command::{Command, Feedback};
 use runtime::log::Limits;
-use runtime::log::embedded::{Reader, Start};
-use runtime::{Outgoing, StopSignal};
+use runtime::log::embedded::Start;
+use runtime::{AnyReader, Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
@@ -35,7 +35,7 @@ pub struct Pump {
     behaviour: Arc<Behaviour>,
     /// Of the behaviour that it follows.
     version: u64,
-    reader: Reader,
+    reader: AnyReader,
     store: Arc<Store>,
     /// Where the topic of catalogs ended when it was last looked at.
     catalogs_end: i64,
@@ -87,7 +87,10 @@ impl Pump {
                 self.catalogs_end = CATALOGS_END_NONE;
             }
             let records = self.reader.poll(BATCH, self.wait())?;
-            self.take_up_catalogs()?;
+            // Only commands can be of a version that was published meanwhile.
+            if !records.is_empty() || self.catalogs_end == CATALOGS_END_NONE {
+                self.take_up_catalogs()?;
+            }
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
             let mut backoff_ms = BACKOFF_MS_MIN;
             while let Err(error) = self.turn(&commands, !records.is_empty()) {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use domain::Timestamp;
 use runtime::log::Limits;
-use runtime::log::embedded::{Reader, Start};
-use runtime::{Record, StopSignal};
+use runtime::log::embedded::Start;
+use runtime::{AnyReader, Record, StopSignal};
 use schemas::heartbeat::Heartbeat;
 use schemas::topics;
 use topology::heartbeat::record_of;
@@ -25,7 +25,7 @@ const TOPICS: [&str; 2] = [topics::HEARTBEATS, topics::SYSTEM_HEARTBEATS];
 ///
 /// # Errors
 /// The log does not know its topics.
-pub fn reader(store: &Store) -> anyhow::Result<Reader> {
+pub fn reader(store: &Store) -> anyhow::Result<AnyReader> {
     Ok(store.log.reader(&TOPICS.map(Into::into), &Start::End)?)
 }
 

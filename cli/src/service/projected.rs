@@ -91,10 +91,9 @@ pub fn gaps(store: &Store) -> anyhow::Result<Vec<Gap>> {
         if declared.retention == Retention::Compacted {
             continue;
         }
-        for (partition, end) in (0..).zip(store.log.end_offsets(topic)?) {
-            let first = store.log.read_range(topic, partition, 0, one)?.pop();
-            let begins_at_offset = first.as_ref().map_or(end, |record| record.offset);
+        for (partition, begins_at_offset) in (0..).zip(store.log.earliest_offsets(topic)?) {
             if begins_at_offset > 0 {
+                let first = store.log.read_range(topic, partition, begins_at_offset, one)?.pop();
                 let begins_at = first.map(|record| Timestamp(record.timestamp_ms));
                 gaps.push(Gap { topic: topic.to_owned(), partition, begins_at_offset, begins_at });
             }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use domain::Timestamp;
 use projection::{End, Projection};
-use runtime::log::embedded::{Reader, Start};
+use runtime::log::embedded::Start;
 use runtime::log::{Limits, Position};
-use runtime::{Record, StopSignal};
+use runtime::{AnyReader, Record, StopSignal};
 
 use super::projected::{TOPICS, applied, ends};
 use super::vitals::{PROJECTION, Vitals};
@@ -166,7 +166,7 @@ enum Batch {
 }
 
 /// Reads on where the projection is.
-async fn reader(projection: &Projection, store: &Store) -> anyhow::Result<Reader> {
+async fn reader(projection: &Projection, store: &Store) -> anyhow::Result<AnyReader> {
     let known = projection.positions().await?.into_iter();
     let positions = known.map(|((topic, partition), next_offset)| Position {
         topic: topic.as_str().into(),
@@ -179,11 +179,12 @@ async fn reader(projection: &Projection, store: &Store) -> anyhow::Result<Reader
 struct Pump<'a> {
     projection: &'a Projection,
     store: &'a Store,
-    reader: Reader,
-    beats: Reader,
+    reader: AnyReader,
+    beats: AnyReader,
     vitals: &'a Vitals,
     lag: Lag,
     noted: (Instant, Vec<End>),
+    is_idle: bool,
     keeping: Keeping,
     pruned_at: Option<Instant>,
 }
@@ -205,6 +206,7 @@ impl<'a> Pump<'a> {
             vitals,
             lag: Lag::new(),
             noted,
+            is_idle: false,
             keeping,
             pruned_at: None,
         })
@@ -308,11 +310,15 @@ impl<'a> Pump<'a> {
 
     /// Now and then while there is work, and once when there is none.
     async fn note_ends(&mut self, idle: bool) -> anyhow::Result<()> {
-        if !idle && self.noted.0.elapsed() < NOTE_ENDS_EVERY {
+        // The first time that it comes to rest they are noted at once, for whoever waits for that.
+        let first_idle = idle && !std::mem::replace(&mut self.is_idle, idle);
+        self.is_idle = idle;
+        if !first_idle && self.noted.0.elapsed() < NOTE_ENDS_EVERY {
             return Ok(());
         }
         let ends = ends(self.store)?;
         if ends == self.noted.1 {
+            self.noted.0 = Instant::now();
             return Ok(());
         }
         match self.projection.note_ends(&ends, Timestamp(self.store.clock.now_ms())).await {

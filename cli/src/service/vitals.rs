@@ -7,7 +7,7 @@ use gateway::{Part, Report};
 use runtime::Clock;
 use topology::KeyedBy;
 
-use crate::settings::Settings;
+use crate::settings::{LogKind, Settings};
 
 /// The projection's name among the stages.
 pub const PROJECTION: &str = "projection";
@@ -28,6 +28,8 @@ pub struct Vitals {
     clock: Arc<dyn Clock>,
     started_at_ms: i64,
     groups: Vec<Group>,
+    /// Other processes may have some of the partitions: that all have a worker is seen by the heartbeats alone.
+    shares_partitions: bool,
     limits: crate::settings::Readiness,
     /// 0: no heartbeats are sent.
     heartbeat_interval_ms: u64,
@@ -62,6 +64,7 @@ impl Vitals {
             started_at_ms: clock.now_ms(),
             clock,
             groups: groups.collect(),
+            shares_partitions: settings.log.kind == LogKind::Kafka,
             limits: settings.readiness,
             heartbeat_interval_ms: settings.heartbeat.interval_ms,
             log_open: AtomicBool::new(false),
@@ -189,7 +192,9 @@ impl Vitals {
         parts.push(Part::new("log", missing(self.log_open.load(Ordering::Acquire), "it is not open yet")));
         let catalog = self.changing().catalog.is_some();
         parts.push(Part::new("catalog", missing(catalog, "no version is loaded yet")));
-        parts.extend(self.groups.iter().map(|group| self.assignment(group)));
+        if !self.shares_partitions {
+            parts.extend(self.groups.iter().map(|group| self.assignment(group)));
+        }
         parts.push(Part::new(PROJECTION, self.projection_missing()));
         if self.heartbeat_interval_ms > 0 {
             parts.push(Part::new("heartbeats", self.heartbeats_missing()));

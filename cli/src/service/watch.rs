@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use gateway::{Answers, Bound, Limits, registry};
 use metrics::{Gauge, gauge};
+use runtime::StopSignal;
 
 use super::process;
 use super::vitals::Vitals;
@@ -15,18 +16,51 @@ use crate::settings::Settings;
 pub struct Watch {
     pub vitals: Arc<Vitals>,
     store: OnceLock<Weak<Store>>,
-    /// The group and the topics whose lag is told.
-    groups: Vec<(String, Vec<String>)>,
-    /// Whether the command topics have a reader whose positions are kept here.
-    simulated: bool,
+    groups: Vec<Group>,
+}
+
+/// A group, and the topics whose lag is told.
+pub struct Group {
+    name: String,
+    topics: Vec<String>,
+    /// It reads the topics of commands, whichever the log was opened with.
+    reads_commands: bool,
+}
+
+/// Those of the settings, and the simulated downstream where it runs here.
+pub fn groups(settings: &Settings) -> Vec<Group> {
+    let of_settings = settings.subtopologies.iter().map(|group| Group {
+        name: group.name.clone(),
+        topics: group.topics().into_iter().map(str::to_owned).collect(),
+        reads_commands: false,
+    });
+    let simulated = Group { name: SIMULATED_GROUP.to_owned(), topics: Vec::new(), reads_commands: true };
+    of_settings.chain(settings.downstream.simulated.then_some(simulated)).collect()
+}
+
+/// Looks how far each is behind. Ends early where the service is told to stop.
+///
+/// # Errors
+/// The log cannot be asked.
+pub fn tell_lag(store: &Store, groups: &[Group], stop: &StopSignal) -> anyhow::Result<()> {
+    let all: Vec<String> = store.log.topics().iter().map(|spec| spec.name.to_string()).collect();
+    for group in groups {
+        let commands =
+            all.iter().filter(|topic| group.reads_commands && schemas::topics::system_of(topic).is_some());
+        for topic in group.topics.iter().chain(commands) {
+            if stop.is_stopped() {
+                return Ok(());
+            }
+            let lag: u64 = store.log.lag_records(&group.name, topic)?.iter().sum();
+            lag_gauge(&group.name, topic).set(lag as f64);
+        }
+    }
+    Ok(())
 }
 
 impl Watch {
     pub fn new(settings: &Settings, vitals: Arc<Vitals>) -> Watch {
-        let topics = |group: &topology::SubTopology| group.topics().into_iter().map(str::to_owned).collect();
-        let groups = settings.subtopologies.iter().map(|group| (group.name.clone(), topics(group)));
-        let simulated = settings.downstream.simulated;
-        Watch { vitals, store: OnceLock::new(), groups: groups.collect(), simulated }
+        Watch { vitals, store: OnceLock::new(), groups: groups(settings) }
     }
 
     /// The log is open; it may be closed again without us.
@@ -53,16 +87,9 @@ impl Watch {
     }
 
     fn look_at(&self, store: &Store) -> anyhow::Result<()> {
-        let commands = store.log.topics().iter().map(|spec| spec.name.to_string());
-        let commands = commands.filter(|topic| self.simulated && schemas::topics::system_of(topic).is_some());
-        let simulated = (SIMULATED_GROUP.to_owned(), commands.collect());
-        for (group, topics) in self.groups.iter().chain([&simulated]) {
-            for topic in topics {
-                let lag: u64 = store.log.lag_records(group, topic)?.iter().sum();
-                lag_gauge(group, topic).set(lag as f64);
-            }
-        }
-        let sizes = store.log.sizes()?;
+        // Of a log that is elsewhere they are not asked for whenever somebody looks: a part of the service does now and then.
+        let Some(sizes) = store.log.sizes()? else { return Ok(()) };
+        tell_lag(store, &self.groups, &StopSignal::new())?;
         for (content, bytes) in sizes.file_bytes {
             gauge!("orderstream_store_bytes", "content" => content).set(bytes as f64);
         }

@@ -43,6 +43,14 @@ pub enum Form {
     HttpOrEmpty,
     /// Address and port to listen on, or nothing.
     AddressOrEmpty,
+    /// Anything in one line, or nothing.
+    LineOrEmpty,
+    /// A name that is part of names on a cluster, or nothing.
+    NameOrEmpty,
+    /// `host:port`, several separated by commas, or nothing.
+    BrokersOrEmpty,
+    /// A password, or nothing. From the environment alone, and never shown.
+    Secret,
     /// A log level, or a list of levels by target.
     LogFilter,
 }
@@ -135,6 +143,7 @@ impl Key {
     pub fn shown(&self, value: &Value) -> String {
         match (value, self.kind) {
             (Value::Text(url), Kind::Text(Form::UrlOrEmpty | Form::HttpOrEmpty)) => without_password(url),
+            (Value::Text(secret), Kind::Text(Form::Secret)) if !secret.is_empty() => "...".to_owned(),
             (Value::Text(_) | Value::Flag(_) | Value::Whole(_), _) => value.to_string(),
         }
     }
@@ -162,6 +171,10 @@ impl Form {
             Form::UrlOrEmpty => "an address that begins with \"sqlite://\" or \"postgres://\", or \"\"",
             Form::HttpOrEmpty => "an address that begins with \"http://\" or \"https://\", or \"\"",
             Form::AddressOrEmpty => "an IP address with a port, as \"127.0.0.1:9464\", or \"\"",
+            Form::LineOrEmpty => "a text of one line, or \"\"",
+            Form::NameOrEmpty => "at most 64 letters, digits, \"-\", \"_\" and \".\"",
+            Form::BrokersOrEmpty => "\"host:port\", several separated by commas, or \"\"",
+            Form::Secret => "a password, set in the environment alone",
             Form::LogFilter => {
                 "error, warn, info, debug or trace, or a list of target=level, as \"info,runtime=debug\""
             }
@@ -181,9 +194,25 @@ impl Form {
                 text.is_empty() || text.starts_with("http://") || text.starts_with("https://")
             }
             Form::AddressOrEmpty => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
+            Form::LineOrEmpty | Form::Secret => !text.contains(char::is_control),
+            Form::NameOrEmpty => {
+                text.len() <= NAME_CHARS_MAX
+                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            }
+            Form::BrokersOrEmpty => text.is_empty() || text.split(',').all(is_broker),
             Form::LogFilter => is_log_filter(text),
         }
     }
+}
+
+/// The longest name of a node, and the longest prefix: they are part of names of topics, which Kafka bounds to 249.
+const NAME_CHARS_MAX: usize = 64;
+
+fn is_broker(text: &str) -> bool {
+    let parts = text.trim().rsplit_once(':');
+    parts.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// The filter's own parser takes any word for the name of a target, and would log all or nothing of a misspelt level.
@@ -252,6 +281,16 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn brokers_are_hosts_with_ports() {
+        for right in ["", "a:9092", "127.0.0.1:1,b.example:65535", "[::1]:9092"] {
+            assert!(Form::BrokersOrEmpty.is_right(right), "{right}");
+        }
+        for wrong in ["a", "a:", "a:0", ":9092", "a:9092,", "http://a:9092"] {
+            assert!(!Form::BrokersOrEmpty.is_right(wrong), "{wrong}");
         }
     }
 

@@ -1,4 +1,6 @@
 //! Every setting, once. Defaults, checks, `config show`, docs/configuration.md and config/orderstream.toml come from here.
+use runtime::log::kafka::{PRODUCERS_MAX, PRODUCERS_MIN};
+
 use super::key::{Form, Key, Kind};
 
 /// A section of the file, in the sequence of the file.
@@ -21,6 +23,8 @@ pub const WORKERS_MAX: i64 = 64;
 pub const PARTITIONS_MAX: i64 = 256;
 const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
 const HUNDRED_YEARS_DAYS: i64 = 36_500;
+/// More copies than a cluster has brokers cannot be made; more than this nobody needs.
+const REPLICATION_MAX: i64 = 9;
 const MIB: i64 = 1 << 20;
 const GIB: i64 = 1 << 30;
 
@@ -33,6 +37,7 @@ pub const SECTIONS: &[Section] = &[
     section("node", "This process and where it keeps everything."),
     section("log", "The log that everything rests on."),
     section("registry", "The schema registry, where there is one."),
+    section("kafka", "The cluster, where log.kind is \"kafka\"; of no effect elsewhere. Its topics are made by `orderstream topics create`."),
     section("retention", "How long things are kept. What is past its time is deleted in the background."),
     section(SUBTOPOLOGY, "Processors in one sub-topology share shards and commits. All order-keyed processors together cost one commit for the whole chain; placed apart they exchange the same events through the topics. Each processor is in exactly one. Without any such table, the ones shown here are in force."),
     section("batch", "How much a worker does in one commit. Larger batches give more orders per second and longer times per order."),
@@ -51,22 +56,53 @@ pub const SECTIONS: &[Section] = &[
 pub const KEYS: &[Key] = &[
     Key { name: "node.data_dir", kind: Kind::Text(Form::Path), default: "data", unit: "",
         says: "Where log, state, projection and control socket live." },
+    Key { name: "node.name", kind: Kind::Text(Form::NameOrEmpty), default: "", unit: "",
+        says: "The name of this process, needed on Kafka: unlike every other's on the cluster, and the same after a restart, so that it ends what its last run left open." },
     Key { name: "node.stop_wait_ms", kind: whole(1_000, 600_000), default: "30000", unit: "ms",
         says: "How long the parts may take to finish their batch once the service is told to stop; after that it ends with exit code 1, and nothing is lost." },
 
-    Key { name: "log.kind", kind: Kind::Choice(&["embedded"]), default: "embedded", unit: "",
-        says: "\"embedded\" is a durable log in the data directory, for one machine." },
+    Key { name: "log.kind", kind: Kind::Choice(&["embedded", "kafka"]), default: "embedded", unit: "",
+        says: "\"embedded\" is a durable log in the data directory, for one machine. \"kafka\" is a Kafka cluster, for any number of machines; then node.name, kafka.brokers and registry.url are needed." },
     Key { name: "log.durability", kind: Kind::Choice(&["fsync", "os"]), default: "fsync", unit: "",
         says: "With \"fsync\", a commit has reached the disk before anything follows from it. With \"os\", the operating system writes when it likes: a killed process loses nothing, a power cut may lose the last seconds." },
     Key { name: "log.partitions", kind: whole(1, PARTITIONS_MAX), default: "8", unit: "partitions",
-        says: "Partitions of every order-keyed topic. Fixed once a data directory exists." },
+        says: "Partitions of every order-keyed topic. Fixed once a data directory or the topics exist." },
     Key { name: "log.block_cache_bytes", kind: whole(8 * MIB, 64 * GIB), default: "50331648", unit: "bytes",
         says: "Memory for what was read from the store. More of it makes many open orders faster." },
     Key { name: "log.write_buffers_bytes", kind: whole(16 * MIB, 16 * GIB), default: "67108864", unit: "bytes",
         says: "Memory for what was written and is not yet in files of its own." },
 
     Key { name: "registry.url", kind: Kind::Text(Form::HttpOrEmpty), default: "", unit: "",
-        says: "A Confluent-compatible schema registry: \"https://USER:PASSWORD@HOST:8081\". Empty: none; an embedded log gives schemas their ids itself." },
+        says: "A Confluent-compatible schema registry: \"https://USER:PASSWORD@HOST:8081\". Needed on Kafka, where it is asked at start for the ids of our schemas. Empty: none; an embedded log gives schemas their ids itself." },
+
+    Key { name: "kafka.brokers", kind: Kind::Text(Form::BrokersOrEmpty), default: "", unit: "",
+        says: "Where the cluster is: some of its brokers, as \"host:9092,other:9092\"; the others are learned from the first that answers." },
+    Key { name: "kafka.security", kind: Kind::Choice(&["PLAINTEXT", "SSL", "SASL_SSL", "SASL_PLAINTEXT"]), default: "PLAINTEXT", unit: "",
+        says: "How connections are protected, in Kafka's own words. \"SSL\" with a certificate of ours is mTLS. \"SASL_PLAINTEXT\" sends a password over connections that anyone on the way can read." },
+    Key { name: "kafka.sasl_mechanism", kind: Kind::Choice(&["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]), default: "SCRAM-SHA-512", unit: "",
+        says: "How the password is proven, with SASL. \"PLAIN\" sends it as it is." },
+    Key { name: "kafka.user", kind: Kind::Text(Form::LineOrEmpty), default: "", unit: "",
+        says: "Who we are, with SASL." },
+    Key { name: "kafka.password", kind: Kind::Text(Form::Secret), default: "", unit: "",
+        says: "Our password, with SASL. Taken from the environment alone, and never shown." },
+    Key { name: "kafka.authority_file", kind: Kind::Text(Form::PathOrEmpty), default: "", unit: "",
+        says: "Certificates of the authorities that the brokers' certificates come from, PEM. Empty: those that the system trusts." },
+    Key { name: "kafka.certificate_file", kind: Kind::Text(Form::PathOrEmpty), default: "", unit: "",
+        says: "Our own certificate, PEM, for brokers that ask for one (mTLS)." },
+    Key { name: "kafka.key_file", kind: Kind::Text(Form::PathOrEmpty), default: "", unit: "",
+        says: "The key of our certificate, PEM." },
+    Key { name: "kafka.key_password", kind: Kind::Text(Form::Secret), default: "", unit: "",
+        says: "The password of that key, where it has one. Taken from the environment alone, and never shown." },
+    Key { name: "kafka.prefix", kind: Kind::Text(Form::NameOrEmpty), default: "", unit: "",
+        says: "Put before the names of all topics, groups and transactional ids: several systems may share one cluster. The same on all machines of a system." },
+    Key { name: "kafka.replication", kind: whole(1, REPLICATION_MAX), default: "3", unit: "copies",
+        says: "Copies of each topic that `orderstream topics create` makes; no more than there are brokers." },
+    Key { name: "kafka.producers", kind: whole(PRODUCERS_MIN as i64, PRODUCERS_MAX as i64), default: "4", unit: "producers",
+        says: "Producers of each worker, used in turn: a transaction need not wait for the brokers' marks of the last." },
+    Key { name: "kafka.session_timeout_ms", kind: whole(1_000, 300_000), default: "10000", unit: "ms",
+        says: "A worker that died without a word is noticed after this, and its partitions go to others. Brokers take 6000 at the least unless they are set otherwise." },
+    Key { name: "kafka.rejoin_at_once", kind: Kind::Flag, default: "false", unit: "",
+        says: "Whether a worker that restarts within the session timeout gets its partitions back without the others noticing; then they wait for it that long, also when it was stopped for good." },
 
     Key { name: "retention.story_days", kind: whole(1, HUNDRED_YEARS_DAYS), default: "400", unit: "days",
         says: "Requests, events, billing intents and notifications: what outsiders read and what a projection is rebuilt from." },

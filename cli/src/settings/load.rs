@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use topology::SubTopology;
 
-use super::groups;
-use super::key::{Key, Kind, PREFIX, Value};
+use super::key::{Form, Key, Kind, PREFIX, Value};
 use super::keys::{KEYS, SECTIONS, SUBTOPOLOGY, key};
 use super::nearest::nearest;
+use super::{groups, kafka};
 
 /// The largest settings file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -273,6 +273,7 @@ impl Reading {
                 ),
             );
         }
+        self.findings.extend(kafka::check(&self.values));
         if self.groups.is_empty() {
             self.groups = SubTopology::defaults();
             self.groups_origin = vec![Origin::Default; self.groups.len()];
@@ -306,6 +307,9 @@ impl Reading {
 /// A value as it stands in the file.
 fn in_file(key: &Key, value: &DeValue<'_>) -> Result<Value, String> {
     match (value, key.kind) {
+        (DeValue::String(text), Kind::Text(Form::Secret)) if !text.is_empty() => {
+            Err(format!("stands in a file, which is no place for a password; set {}", key.variable()))
+        }
         (DeValue::Boolean(flag), Kind::Flag) => key.checked(Value::Flag(*flag)),
         (DeValue::Integer(integer), Kind::Whole { .. }) => {
             let whole = i64::from_str_radix(integer.as_str(), integer.radix());

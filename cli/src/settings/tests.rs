@@ -155,6 +155,46 @@ fn subtopologies_are_read_and_what_is_wrong_with_them_is_found() {
 }
 
 #[test]
+fn a_cluster_needs_brokers_a_registry_and_a_name_and_passwords_only_come_from_the_environment() {
+    check(
+        "[log]\nkind = \"kafka\"\n",
+        &[
+            "o.toml:2: log.kind is \"kafka\", and kafka.brokers is not set: the brokers of the cluster, as \"host:9092\"",
+            "o.toml:2: log.kind is \"kafka\", and registry.url is not set: the schema registry, as \"http://host:8081\"",
+            "o.toml:2: log.kind is \"kafka\", and node.name is not set: a name of this process that no other on the cluster has",
+        ],
+    );
+    let whole = "[node]\nname = \"a\"\n[log]\nkind = \"kafka\"\n[registry]\nurl = \"http://r:8081\"\n[kafka]\nbrokers = \"b:9092\"\n";
+    check(whole, &[]);
+    check(
+        &format!("{whole}security = \"SASL_SSL\"\nuser = \"me\"\ncertificate_file = \"c.pem\"\n"),
+        &[
+            "o.toml:9: kafka.security is \"SASL_SSL\", and kafka.password is not set",
+            "o.toml:11: kafka.certificate_file is set, and kafka.key_file is not; mTLS needs both",
+        ],
+    );
+    check(
+        &format!("{whole}user = \"me\"\n"),
+        &["o.toml:9: kafka.user is set, and kafka.security is \"PLAINTEXT\", which uses none"],
+    );
+    check(
+        &format!("{whole}password = \"hunter2\"\n"),
+        &[
+            "o.toml:9: kafka.password stands in a file, which is no place for a password; set ORDERSTREAM__KAFKA__PASSWORD",
+        ],
+    );
+    let secured = format!("{whole}security = \"SASL_SSL\"\nuser = \"me\"\n");
+    let loaded = loaded(&secured, &[("ORDERSTREAM__KAFKA__PASSWORD", "hunter2")], &[]).unwrap();
+    assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
+    let password = keys::key("kafka.password").unwrap();
+    assert_eq!(password.shown(&loaded.read.values["kafka.password"].0), "...");
+    let options = loaded.settings.kafka_options();
+    assert!(matches!(options.connection.security, runtime::log::kafka::Security::SaslTls(..)));
+    // What is said of a cluster that is not used is of no effect, and may stand ready.
+    check("[kafka]\nuser = \"me\"\n", &[]);
+}
+
+#[test]
 fn the_environment_comes_after_the_file_and_the_command_line_last() {
     let variables = [("ORDERSTREAM__NODE__DATA_DIR", "b"), ("ORDERSTREAM__DOWNSTREAM__SIMULATED", "false")];
     let options = [("node.data_dir", "--data-dir", "c")];

@@ -52,7 +52,7 @@ pub fn fate(store: &Store, groups: &[SubTopology], receipt: &Receipt) -> anyhow:
         return Ok(Fate::DeadLetter { partition: letter.partition, offset: letter.offset, reason });
     }
     // Asked for after the position: what capture told is in one commit with it, so it lies before this end.
-    let events_end = log.end_offsets(topics::ORDER_EVENTS)?.get(partition).copied().unwrap_or_default();
+    let events_end = log.last_record_end(topics::ORDER_EVENTS, receipt.partition)?;
     Ok(Fate::Told { request_id: request_id(store, &record).0, events_end })
 }
 

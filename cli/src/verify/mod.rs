@@ -15,7 +15,7 @@ use crate::exit;
 use crate::operations::block_on;
 use crate::order::table;
 use crate::service::LOG_DIR;
-use crate::settings::Settings;
+use crate::settings::{LogKind, Settings};
 
 mod cells;
 mod keyed;
@@ -105,6 +105,11 @@ impl KeyValue for KeptIds {
 
 /// Exit code 3 where anything was found.
 pub fn verify(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if settings.log.kind == LogKind::Kafka {
+        let why = "`verify` reads the files of an embedded log, and log.kind is \"kafka\"; there, `orderstream topics create --check` \
+                   looks at the topics, and `orderstream status` at the service";
+        return Err(exit::Misplaced(why).into());
+    }
     let checks = checks(settings)?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&checks)?);

@@ -7,9 +7,11 @@ use anyhow::ensure;
 use cli::service::{Store, catalog, specs};
 use domain::Timestamp;
 use domain::catalog::Catalog;
-use runtime::log::embedded::{Durability, Member, Reader, Start};
+use runtime::log::embedded::{Durability, Start};
 use runtime::shard::Turn;
-use runtime::{Clock, Embedded, Limits, ManualClock, Membership, Outgoing, Record, Worker};
+use runtime::{
+    AnyLog, AnyMember, AnyReader, Clock, Embedded, Limits, ManualClock, Membership, Outgoing, Record, Worker,
+};
 use schemas::codec::Codec;
 use schemas::topics;
 use topology::{Line, LineSettings, SubTopology};
@@ -27,11 +29,11 @@ const SETTLE_WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct EmbeddedWorld {
     clock: ManualClock,
-    log: Embedded,
+    log: AnyLog,
     codec: Arc<Codec>,
     groups: Vec<SubTopology>,
-    workers: Vec<Worker<Member, Line>>,
-    reader: Reader,
+    workers: Vec<Worker<AnyMember, Line>>,
+    reader: AnyReader,
 }
 
 impl EmbeddedWorld {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use cli::service::Service;
 use cli::settings::Settings;
+use runtime::AnyReader;
 use runtime::log::Limits;
-use runtime::log::embedded::{Reader, Start};
+use runtime::log::embedded::Start;
 use runtime::{Outgoing, Record};
 use serde_json::Value;
 
@@ -37,7 +38,7 @@ pub struct Seen {
 /// A running service, and the bytes on its topics.
 pub struct Wire {
     service: Service,
-    reader: Reader,
+    reader: AnyReader,
     pub seen: Vec<Seen>,
     _directory: tempfile::TempDir,
 }

@@ -9,6 +9,7 @@
 //!
 //! What every implementation must hold is in [`crate::conformance`], as functions that can be run against it.
 
+pub mod any;
 pub mod embedded;
 pub mod kafka;
 

@@ -63,6 +63,13 @@ impl Coder {
         self.contracts.contains_key(name)
     }
 
+    /// Asks for the id of a record on a topic, before anything is written.
+    pub(super) fn learn(&self, topic: &str, name: &str) -> Result<(), Error> {
+        let contract =
+            *self.contracts.get(name).ok_or_else(|| Error::StateUnknown { name: name.to_owned() })?;
+        self.id_of(topic, contract).map(|_| ())
+    }
+
     pub(super) fn encode<T: Serialize>(&self, topic: &str, name: &str, value: &T) -> Result<Vec<u8>, Error> {
         let contract =
             *self.contracts.get(name).ok_or_else(|| Error::StateUnknown { name: name.to_owned() })?;

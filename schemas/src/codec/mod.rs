@@ -80,6 +80,14 @@ impl Codec {
         Codec(Coder::new(ids, contracts::all().iter().copied()))
     }
 
+    /// Asks for the id of a record's schema, so that none need be asked for when it is written.
+    ///
+    /// # Errors
+    /// [`Error::Registry`]; [`Error::StateUnknown`] for a name that is none of ours.
+    pub fn learn(&self, topic: &str, record: &str) -> Result<(), Error> {
+        self.0.learn(topic, record)
+    }
+
     /// The bytes of any record for its topic. A full record of the largest plan stays below the limit; see [`domain::limits`].
     ///
     /// # Errors

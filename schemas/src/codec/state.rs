@@ -25,6 +25,14 @@ impl StateCodec {
         self.0.knows(name)
     }
 
+    /// As [`super::Codec::learn`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn learn(&self, name: &str) -> Result<(), Error> {
+        self.0.learn(STATE_SUBJECT, name)
+    }
+
     /// The state's bytes, its schema's id in front.
     ///
     /// # Errors

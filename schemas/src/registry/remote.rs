@@ -74,6 +74,10 @@ impl SchemaIds for RemoteIds {
                 });
             }
         };
+        // What was written with this id is read with this schema: a registry that goes away later is not missed.
+        let mut schemas = self.schemas.write().unwrap_or_else(PoisonError::into_inner);
+        schemas.entry(id).or_insert_with(|| schema_json.to_owned());
+        drop(schemas);
         self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(key, id);
         Ok(id)
     }
@@ -137,6 +141,7 @@ mod tests {
             registry(&[("200 OK", r#"{"subject": "s", "version": 1, "id": 7, "schema": "{}"}"#)]);
         let ids = RemoteIds::new(&[url]).unwrap();
         assert_eq!((ids.id_of("s", "{}").unwrap(), ids.id_of("s", "{}").unwrap()), (7, 7));
+        assert_eq!(ids.schema_of(7).unwrap(), "{}");
         assert_eq!(served.join().unwrap(), ["POST /subjects/s?deleted=false HTTP/1.1"]);
     }
 

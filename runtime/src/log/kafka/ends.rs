@@ -1,9 +1,12 @@
 //! Where partitions begin and end, asked of the brokers.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::debug;
 
 use super::context::Quiet;
 use super::failure::{failed, refused};
@@ -13,6 +16,8 @@ use crate::Error;
 
 /// How long a broker may take to say where a partition ends.
 const ASK_WAIT: Duration = Duration::from_secs(5);
+/// Between two questions while a leader is not known.
+const LEADER_LOOK: Duration = Duration::from_millis(20);
 /// Between two looks whether open transactions are settled.
 const SETTLED_LOOK: Duration = Duration::from_millis(2);
 
@@ -46,6 +51,31 @@ impl Ends {
         ask(&self.committed, topic, partition)
     }
 
+    /// As [`Ends::written`], of many partitions with one question to each broker: where they begin, where what is written
+    /// ends.
+    pub(crate) fn written_all(&self, places: &[Place]) -> Result<Vec<(i64, i64)>, Error> {
+        let lows = ask_all(&self.written, places, Offset::Beginning)?;
+        Ok(lows.into_iter().zip(ask_all(&self.written, places, Offset::End)?).collect())
+    }
+
+    /// Where what is settled ends in each of many partitions.
+    pub(crate) fn committed_all(&self, places: &[Place]) -> Result<Vec<i64>, Error> {
+        ask_all(&self.committed, places, Offset::End)
+    }
+
+    /// As [`Ends::settled`], the ends of many partitions.
+    pub(crate) fn settled_all(&self, places: &[Place], deadline: Instant) -> Result<Vec<i64>, Error> {
+        let asked = Instant::now();
+        let ends = ask_all(&self.written, places, Offset::End)?;
+        while self.committed_all(places)?.iter().zip(&ends).any(|(committed, end)| committed < end) {
+            if Instant::now() >= deadline {
+                return Err(Error::WaitEnded { wait_ms: asked.elapsed().as_millis() as u64 });
+            }
+            std::thread::sleep(SETTLED_LOOK);
+        }
+        Ok(ends)
+    }
+
     /// As [`Ends::written`], once all before that end is settled. A commit is told before each partition has heard of it:
     /// whoever asks for the end afterwards means to have it in.
     ///
@@ -66,6 +96,53 @@ impl Ends {
         }
         Ok((low, high))
     }
+}
+
+/// A topic as the cluster knows it, and a partition of it.
+pub(crate) type Place = (Arc<str>, u32);
+
+/// `what`: the first or the last offset. The client asks for times, and these two stand for times before and after all.
+///
+/// Unlike the question about one partition, the client does not repeat this one: a leader that has just changed, or of a topic that
+/// was just made, is asked for and tried again.
+fn ask_all(client: &BaseConsumer<Quiet>, places: &[Place], what: Offset) -> Result<Vec<i64>, Error> {
+    let Some((topic, _)) = places.first() else { return Ok(Vec::new()) };
+    let deadline = Instant::now() + ASK_WAIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match ask_once(client, places, what, left) {
+            Ok(ends) => return Ok(ends),
+            Err(problem) if Instant::now() + LEADER_LOOK >= deadline => return Err(problem),
+            Err(problem) => debug!(%problem, "ends of partitions are asked for again"),
+        }
+        std::thread::sleep(LEADER_LOOK);
+        // By this the client learns who leads now; the next question says what went wrong, if anything does.
+        let _ = client.fetch_metadata(Some(topic), deadline.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn ask_once(
+    client: &BaseConsumer<Quiet>,
+    places: &[Place],
+    what: Offset,
+    wait: Duration,
+) -> Result<Vec<i64>, Error> {
+    const DOING: &str = "ask where partitions end";
+    let mut asked = TopicPartitionList::with_capacity(places.len());
+    for (topic, partition) in places {
+        asked.add_partition_offset(topic, wire_partition(*partition), what).map_err(failed(DOING))?;
+    }
+    let told = client.offsets_for_times(asked, wait).map_err(failed(DOING))?;
+    let answer = |(topic, partition): &Place| {
+        let element = told.find_partition(topic, wire_partition(*partition));
+        let element = element.ok_or_else(|| Error::Store { doing: DOING, source: "no answer".into() })?;
+        element.error().map_err(failed(DOING))?;
+        match element.offset() {
+            Offset::Offset(offset) => Ok(offset),
+            other => Err(Error::Store { doing: DOING, source: format!("answered {other:?}").into() }),
+        }
+    };
+    places.iter().map(answer).collect()
 }
 
 fn ask(client: &BaseConsumer<Quiet>, topic: &str, partition: u32) -> Result<(i64, i64), Error> {

@@ -18,6 +18,7 @@ mod ends;
 mod failure;
 mod faults;
 mod incoming;
+mod inspection;
 mod member;
 mod options;
 mod pipeline;
@@ -32,13 +33,8 @@ mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, info};
+use tracing::info;
 
 pub use faults::Faults;
 pub use member::Member;
@@ -50,18 +46,11 @@ pub use producer::{Pending, Producer};
 pub use reader::Reader;
 pub use topics::{Drift, brokers, check, create};
 
+use crate::log::Membership;
 use crate::log::embedded::Start;
-use crate::log::{Limits, Membership};
-use crate::record::{Record, TopicSpec, Topics};
+use crate::record::{TopicSpec, Topics};
 use crate::{Clock, Error};
-use context::Quiet;
-use ends::Ends;
-use failure::{failed, refused};
-use incoming::Names;
-use options::CALL_WAIT;
-use transaction::wire_partition;
-
-const POLL_WAIT: Duration = Duration::from_millis(100);
+use inspection::Looking;
 
 /// What everything on one cluster shares.
 pub(crate) struct Shared {
@@ -85,6 +74,8 @@ impl Shared {
 #[derive(Clone)]
 pub struct Kafka {
     shared: Arc<Shared>,
+    /// Clients that only look, kept: each that is made anew first has to find the brokers.
+    looking: Arc<Looking>,
 }
 
 impl std::fmt::Debug for Kafka {
@@ -108,7 +99,9 @@ impl Kafka {
         let record_bytes_max = all.iter().map(|spec| spec.record_bytes_max).max().unwrap_or(0);
         info!(brokers = %options.connection.brokers, topics = wire.len(), "log is open");
         let topics = Arc::new(topics);
-        Ok(Self { shared: Arc::new(Shared { options, topics, wire, by_wire, record_bytes_max, clock }) })
+        let shared = Arc::new(Shared { options, topics, wire, by_wire, record_bytes_max, clock });
+        let looking = Arc::new(Looking::new(&shared.options)?);
+        Ok(Self { shared, looking })
     }
 
     /// Joins a group, with a store below [`Options::directory`] that no other worker of this process may use.
@@ -126,105 +119,12 @@ impl Kafka {
 
     /// Errors: a topic is unknown; the brokers do not answer.
     pub fn reader(&self, topics: &[Arc<str>], start: &Start) -> Result<Reader, Error> {
-        Reader::open(self.shared.clone(), topics, start)
-    }
-
-    /// Up to `limits` records of a partition, from the offset `from` on; the oldest there are if those are gone. Ends at the
-    /// end that there is now, once the transactions before it are settled.
-    ///
-    /// Errors: the topic or partition is unknown; the brokers do not answer, or some transaction stays open.
-    pub fn read_range(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: i64,
-        mut limits: Limits,
-    ) -> Result<Vec<Record>, Error> {
-        let shared = &self.shared;
-        let (index, id) = (self.place(topic, partition)?, format!("{}-range", shared.options.node));
-        let deadline = Instant::now() + CALL_WAIT;
-        let (low, high) =
-            Ends::new(&shared.options, &id)?.settled(&shared.wire[index], partition, deadline)?;
-        let mut records = Vec::new();
-        let mut next_offset = from.max(low);
-        if next_offset >= high {
-            return Ok(records);
-        }
-        let config = shared.options.reading(&id, &shared.options.wire(&id));
-        let consumer: BaseConsumer<Quiet> =
-            BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)?;
-        let mut assigned = TopicPartitionList::new();
-        assigned
-            .add_partition_offset(&shared.wire[index], wire_partition(partition), Offset::Offset(next_offset))
-            .and_then(|()| consumer.assign(&assigned))
-            .map_err(failed("read a partition"))?;
-        let mut names = Names::default();
-        while incoming::has_room(&limits) && next_offset < high {
-            match consumer.poll(POLL_WAIT) {
-                Some(Ok(message)) => {
-                    next_offset = message_end(&message);
-                    if let Some(record) = incoming::record_of(shared, &mut names, &message)
-                        && record.offset < high
-                    {
-                        incoming::spend(&mut limits, &record);
-                        records.push(record);
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(problem)) => debug!(%problem, "reading a partition"),
-                None if Instant::now() >= deadline => {
-                    return Err(Error::WaitEnded { wait_ms: CALL_WAIT.as_millis() as u64 });
-                }
-                None => {}
-            }
-        }
-        Ok(records)
-    }
-
-    /// Per partition, the offset behind all that is written now, once the transactions before it are settled.
-    ///
-    /// Errors: the topic is unknown; the brokers do not answer, or some transaction stays open.
-    pub fn end_offsets(&self, topic: &str) -> Result<Vec<i64>, Error> {
-        let shared = &self.shared;
-        let index = shared.topics.index(topic)?;
-        let ends = Ends::new(&shared.options, &format!("{}-ends", shared.options.node))?;
-        let deadline = Instant::now() + CALL_WAIT;
-        (0..shared.topics.at(index).partitions)
-            .map(|partition| Ok(ends.settled(&shared.wire[index], partition, deadline)?.1))
-            .collect()
-    }
-
-    /// Per partition, how many records the group has not processed, marks of transactions counted as records.
-    ///
-    /// Errors: the topic is unknown; the brokers do not answer.
-    pub fn lag_records(&self, group: &str, topic: &str) -> Result<Vec<u64>, Error> {
-        let reader = self.reader(&[topic.into()], &Start::Group(group.into()))?;
-        let ends = reader.end_positions()?;
-        let lag = |(at, end): (&crate::log::Position, &crate::log::Position)| {
-            (end.next_offset - at.next_offset).max(0).unsigned_abs()
-        };
-        Ok(reader.positions().iter().zip(&ends).map(lag).collect())
+        Reader::open(self.shared.clone(), self.looking.ends().clone(), topics, start)
     }
 
     pub fn topics(&self) -> &Arc<Topics> {
         &self.shared.topics
     }
-
-    fn place(&self, topic: &str, partition: u32) -> Result<usize, Error> {
-        let topics = &self.shared.topics;
-        let index = topics.index(topic)?;
-        let spec = topics.at(index);
-        if partition >= spec.partitions {
-            let (topic, partitions) = (spec.name.clone(), spec.partitions);
-            return Err(Error::PartitionUnknown { topic, partition, partitions });
-        }
-        Ok(index)
-    }
-}
-
-fn message_end(message: &rdkafka::message::BorrowedMessage<'_>) -> i64 {
-    use rdkafka::message::Message;
-    message.offset() + 1
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {

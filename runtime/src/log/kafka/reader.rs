@@ -1,7 +1,7 @@
 //! Reading from outside: all partitions of some topics, outside any assignment. For projections, connectors and tools.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::Shared;
 use super::context::Quiet;
-use super::ends::Ends;
+use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
 use super::incoming::{self, Names};
 use super::options::CALL_WAIT;
@@ -22,11 +22,16 @@ use crate::log::embedded::Start;
 use crate::log::{Limits, Position};
 use crate::record::Record;
 
+/// How often whoever asks all the time is told anew how far it is behind.
+const ENDS_LOOK: Duration = Duration::from_secs(1);
+
 /// Reads what is committed in all partitions of its topics; in order per partition.
 pub struct Reader {
     shared: Arc<Shared>,
     consumer: BaseConsumer<Quiet>,
-    ends: Ends,
+    ends: Arc<Ends>,
+    /// When it was last asked for its ends, and what they were; in the sequence of `next_offsets`.
+    ends_seen: Mutex<Option<(Instant, Vec<i64>)>>,
     group: Option<Arc<str>>,
     /// By topic and partition: the offset behind the last record that was given out.
     next_offsets: BTreeMap<(usize, u32), i64>,
@@ -40,7 +45,12 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    pub(crate) fn open(shared: Arc<Shared>, topics: &[Arc<str>], start: &Start) -> Result<Self, Error> {
+    pub(crate) fn open(
+        shared: Arc<Shared>,
+        ends: Arc<Ends>,
+        topics: &[Arc<str>],
+        start: &Start,
+    ) -> Result<Self, Error> {
         let group = match start {
             Start::Group(group) => Some(group.clone()),
             Start::Positions(_) | Start::Earliest | Start::End => None,
@@ -51,14 +61,14 @@ impl Reader {
         let consumer: BaseConsumer<Quiet> =
             BaseConsumer::from_config_and_context(&shared.options.reading(&id, &named), Quiet)
                 .map_err(refused)?;
-        let ends = Ends::new(&shared.options, &id)?;
         let mut places = Vec::new();
         for name in topics {
             let topic = shared.topics.index(name)?;
             places.extend((0..shared.topics.at(topic).partitions).map(|partition| (topic, partition)));
         }
         let next_offsets = first_offsets(&shared, &consumer, &ends, start, &places)?;
-        let reader = Self { shared, consumer, ends, group, next_offsets, names: Names::default() };
+        let (ends_seen, names) = (Mutex::default(), Names::default());
+        let reader = Self { shared, consumer, ends, ends_seen, group, next_offsets, names };
         let assigned = reader.list(|_, next_offset| next_offset)?;
         reader.consumer.assign(&assigned).map_err(failed("read topics"))?;
         Ok(reader)
@@ -111,15 +121,18 @@ impl Reader {
         self.next_offsets.iter().map(|(place, next_offset)| self.position(*place, *next_offset)).collect()
     }
 
+    fn places(&self) -> Vec<Place> {
+        let place = |(topic, partition): &(usize, u32)| (self.shared.wire[*topic].clone(), *partition);
+        self.next_offsets.keys().map(place).collect()
+    }
+
     /// The ends of its partitions as they are now. The last record may lie some offsets before: transactions leave marks.
     ///
     /// Errors: the brokers do not answer.
     pub fn end_positions(&self) -> Result<Vec<Position>, Error> {
-        let end = |place: &(usize, u32)| {
-            let (_, end) = self.ends.committed(&self.shared.wire[place.0], place.1)?;
-            Ok(self.position(*place, end))
-        };
-        self.next_offsets.keys().map(end).collect()
+        let ends = self.ends.committed_all(&self.places())?;
+        let end = |(place, end): (&(usize, u32), i64)| self.position(*place, end);
+        Ok(self.next_offsets.keys().zip(ends).map(end).collect())
     }
 
     fn position(&self, (topic, partition): (usize, u32), next_offset: i64) -> Position {
@@ -142,12 +155,28 @@ impl Reader {
     ///
     /// Errors: the brokers do not answer.
     pub fn lag_records(&self) -> Result<u64, Error> {
-        let mut lag = 0;
-        for ((topic, partition), next_offset) in &self.next_offsets {
-            let (_, end) = self.ends.committed(&self.shared.wire[*topic], *partition)?;
-            lag += (end - next_offset).max(0).unsigned_abs();
-        }
+        let ends = self.ends.committed_all(&self.places())?;
+        let lag = self.behind(&ends);
+        *self.ends_seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), ends));
         Ok(lag)
+    }
+
+    /// The same, for whoever asks all the time: the brokers are asked once in [`ENDS_LOOK`], and while they do not answer
+    /// the ends are those that they told last.
+    pub fn lag_records_seen(&self) -> u64 {
+        let seen = self.ends_seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if seen.as_ref().is_none_or(|(at, _)| at.elapsed() >= ENDS_LOOK) {
+            match self.lag_records() {
+                Ok(lag) => return lag,
+                Err(problem) => debug!(%problem, "ends of topics are not known anew"),
+            }
+        }
+        seen.map_or(0, |(_, ends)| self.behind(&ends))
+    }
+
+    fn behind(&self, ends: &[i64]) -> u64 {
+        let behind = |(next, end): (&i64, &i64)| (end - next).max(0).unsigned_abs();
+        self.next_offsets.values().zip(ends).map(behind).sum()
     }
 }
 
@@ -168,8 +197,16 @@ fn first_offsets(
         }
         Start::Positions(_) | Start::Earliest | Start::End => None,
     };
+    let wire = |(topic, partition): &(usize, u32)| (shared.wire[*topic].clone(), *partition);
+    let asked: Vec<Place> = places.iter().map(wire).collect();
+    let firsts: Vec<i64> = match start {
+        Start::End => ends.committed_all(&asked)?,
+        Start::Group(_) | Start::Positions(_) | Start::Earliest => {
+            ends.written_all(&asked)?.into_iter().map(|(low, _)| low).collect()
+        }
+    };
     let mut found = BTreeMap::new();
-    for (topic, partition) in places {
+    for ((topic, partition), first) in places.iter().zip(firsts) {
         let name = &shared.topics.at(*topic).name;
         let wire = &shared.wire[*topic];
         let known = match start {
@@ -184,14 +221,9 @@ fn first_offsets(
                 .iter()
                 .find(|at| at.topic == *name && at.partition == *partition)
                 .map(|at| at.next_offset),
-            Start::Earliest => None,
-            Start::End => Some(ends.committed(wire, *partition)?.1),
+            Start::Earliest | Start::End => None,
         };
-        let next_offset = match known {
-            Some(next_offset) => next_offset,
-            None => ends.written(wire, *partition)?.0,
-        };
-        found.insert((*topic, *partition), next_offset);
+        found.insert((*topic, *partition), known.unwrap_or(first));
     }
     Ok(found)
 }

@@ -23,6 +23,8 @@ const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
 pub(crate) const DELETE_RETENTION_MS: i64 = 86_400_000;
 const DELETE_RETENTION: &str = "delete.retention.ms";
+/// The setting of a [`Drift`] where all of the topic is missing.
+const MISSING: &str = "topic";
 
 /// One thing that is not as the log needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,13 @@ pub struct Drift {
     pub setting: &'static str,
     pub found: String,
     pub needed: String,
+}
+
+impl Drift {
+    /// Whether there is no such topic at all.
+    pub fn is_missing(&self) -> bool {
+        self.setting == MISSING
+    }
 }
 
 impl std::fmt::Display for Drift {
@@ -150,7 +159,7 @@ pub(crate) fn drifts(options: &Options, topics: &Topics) -> Result<Vec<Drift>, E
         match counts.get(&topic) {
             None => {
                 let needed = format!("one with {} partitions", spec.partitions);
-                found.push(drift("topic", "missing".to_owned(), needed));
+                found.push(drift(MISSING, "missing".to_owned(), needed));
             }
             Some(count) if *count != spec.partitions as usize => {
                 found.push(drift("partitions", count.to_string(), spec.partitions.to_string()));
