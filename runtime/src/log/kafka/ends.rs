@@ -101,24 +101,30 @@ impl Ends {
 /// A topic as the cluster knows it, and a partition of it.
 pub(crate) type Place = (Arc<str>, u32);
 
-/// `what`: the first or the last offset. The client asks for times, and these two stand for times before and after all.
-///
-/// Unlike the question about one partition, the client does not repeat this one: a leader that has just changed, or of a topic that
-/// was just made, is asked for and tried again.
-fn ask_all(client: &BaseConsumer<Quiet>, places: &[Place], what: Offset) -> Result<Vec<i64>, Error> {
-    let Some((topic, _)) = places.first() else { return Ok(Vec::new()) };
+/// Asks until it is answered, or [`ASK_WAIT`] is over: the client does not repeat these questions where a leader has just changed, or is
+/// of a topic that was just made.
+fn answered<T>(
+    client: &BaseConsumer<Quiet>,
+    topic: &str,
+    question: impl Fn(Duration) -> Result<T, Error>,
+) -> Result<T, Error> {
     let deadline = Instant::now() + ASK_WAIT;
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match ask_once(client, places, what, left) {
-            Ok(ends) => return Ok(ends),
+        match question(deadline.saturating_duration_since(Instant::now())) {
+            Ok(answer) => return Ok(answer),
             Err(problem) if Instant::now() + LEADER_LOOK >= deadline => return Err(problem),
-            Err(problem) => debug!(%problem, "ends of partitions are asked for again"),
+            Err(problem) => debug!(%problem, topic, "ends of partitions are asked for again"),
         }
         std::thread::sleep(LEADER_LOOK);
         // By this the client learns who leads now; the next question says what went wrong, if anything does.
         let _ = client.fetch_metadata(Some(topic), deadline.saturating_duration_since(Instant::now()));
     }
+}
+
+/// `what`: the first or the last offset. The client asks for times, and these two stand for times before and after all.
+fn ask_all(client: &BaseConsumer<Quiet>, places: &[Place], what: Offset) -> Result<Vec<i64>, Error> {
+    let Some((topic, _)) = places.first() else { return Ok(Vec::new()) };
+    answered(client, topic, |wait| ask_once(client, places, what, wait))
 }
 
 fn ask_once(
@@ -146,7 +152,9 @@ fn ask_once(
 }
 
 fn ask(client: &BaseConsumer<Quiet>, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
-    client
-        .fetch_watermarks(topic, wire_partition(partition), ASK_WAIT)
-        .map_err(failed("ask where a partition ends"))
+    answered(client, topic, |wait| {
+        client
+            .fetch_watermarks(topic, wire_partition(partition), wait)
+            .map_err(failed("ask where a partition ends"))
+    })
 }
