@@ -78,7 +78,7 @@ fn every_finding_is_said_at_once_with_its_line_and_what_would_be_right() {
         &[
             "o.toml:2: log.partitions is 0, expected a whole number from 1 to 256",
             "o.toml:3: there is no setting log.durabilty; did you mean log.durability?",
-            "o.toml:4: log.kind is a whole number, expected \"embedded\"",
+            "o.toml:4: log.kind is a whole number, expected \"embedded\" or \"kafka\"",
             "o.toml:6: there is no section [lgo]; did you mean [log]?",
             "o.toml:9: gateway.listen is \"here\", expected an IP address with a port, as \"127.0.0.1:9464\", or \"\"",
         ],
