@@ -1,5 +1,5 @@
 //! Lists what lies in `history/`, so that a build carries every published version of every contract: a registry is told of them from
-//! wherever the binary is installed.
+//! wherever the binary is installed. The texts themselves are written down, not their paths: two clones may share a target folder.
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,8 @@ fn main() -> std::io::Result<()> {
             continue;
         }
         let name = contract.file_name().unwrap_or_default();
-        let texts: Vec<String> = versions.iter().map(|path| format!("include_str!({path:?})")).collect();
-        let _ = writeln!(text, "    ({name:?}, &[{}]),", texts.join(", "));
+        let texts = versions.iter().map(std::fs::read_to_string).collect::<std::io::Result<Vec<String>>>()?;
+        let _ = writeln!(text, "    ({name:?}, &{texts:?}),");
     }
     text.push_str("]\n");
     std::fs::write(folder("OUT_DIR").join("published.rs"), text)
