@@ -1,7 +1,7 @@
 //! A server that goes away and comes back.
 use std::time::{Duration, Instant};
 
-use projection::Projection;
+use projection::{Error, Projection};
 
 use crate::postgres::Server;
 use crate::story::{self, order_records};
@@ -21,7 +21,9 @@ async fn a_batch_that_met_a_stopped_server_is_applied_once_it_is_back_and_the_er
     server.start();
     let deadline = Instant::now() + Duration::from_secs(30);
     while let Err(error) = projection.apply(records.clone()).await {
-        assert!(error.is_passing() && Instant::now() < deadline, "{error:?}");
+        // The server stops as in a crash, and commits before they are on its disk: it may not know what it confirmed.
+        let is_expected = error.is_passing() || matches!(error, Error::Forgotten { .. });
+        assert!(is_expected && Instant::now() < deadline, "{error:?}");
     }
     let history = projection.history(&story::key("7"), -1).await.unwrap();
     assert_eq!(history.len(), records.len(), "each event once");
