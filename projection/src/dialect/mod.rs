@@ -1,6 +1,6 @@
 //! Where SQLite and PostgreSQL differ: opening, transactions, placing values, taking a rebuilt database into use.
 //!
-//! Everything above writes one portable SQL with `$1` for a value; both databases take it so.
+//! Everything above writes one portable SQL, and binds values where they stand.
 use std::path::Path;
 use std::str::FromStr;
 

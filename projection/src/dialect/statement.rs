@@ -5,6 +5,9 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Row as _, Sqlite};
 
+/// About what a value takes in the text.
+const SIGN_BYTES: usize = 6;
+
 /// One value, as a statement carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -34,13 +37,16 @@ impl From<i64> for Value {
 /// SQL of ours, and values from anywhere: a value never becomes part of the text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statement {
+    /// Without its values; where each goes is told by `places`.
     text: String,
+    /// Bytes of the text before each value.
+    places: Vec<usize>,
     values: Vec<Value>,
 }
 
 impl Statement {
     pub fn new(text: impl Into<String>) -> Statement {
-        Statement { text: text.into(), values: Vec::new() }
+        Statement { text: text.into(), places: Vec::new(), values: Vec::new() }
     }
 
     pub fn push(&mut self, text: &str) -> &mut Statement {
@@ -51,13 +57,39 @@ impl Statement {
     #[cfg(test)]
     pub fn prefix(&mut self, text: &str) {
         self.text.insert_str(0, text);
+        self.places.iter_mut().for_each(|place| *place += text.len());
     }
 
     pub fn bind(&mut self, value: impl Into<Value>) -> &mut Statement {
         self.values.push(value.into());
-        self.text.push('$');
-        self.text.push_str(&self.values.len().to_string());
+        self.places.push(self.text.len());
         self
+    }
+
+    /// The text, each value as `sign` writes its number, from 1.
+    fn text(&self, mut sign: impl FnMut(&mut String, usize)) -> String {
+        let mut text = String::with_capacity(self.text.len() + self.places.len() * SIGN_BYTES);
+        let mut before = 0;
+        for (position, place) in self.places.iter().enumerate() {
+            text.push_str(&self.text[before..*place]);
+            sign(&mut text, position + 1);
+            before = *place;
+        }
+        text.push_str(&self.text[before..]);
+        text
+    }
+
+    /// SQLite counts nameless values by itself. A number is a name to it, and sqlx asks for the name of each: in a statement of
+    /// thousands of values, more work than all the rest.
+    fn text_for_sqlite(&self) -> String {
+        self.text(|text, _| text.push('?'))
+    }
+
+    fn text_for_postgres(&self) -> String {
+        self.text(|text, number| {
+            text.push('$');
+            text.push_str(&number.to_string());
+        })
     }
 
     /// `($1, $2)`.
@@ -86,6 +118,7 @@ impl Statement {
     }
 
     pub(super) fn sqlite(self) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {
+        let text = self.text_for_sqlite();
         let mut arguments = SqliteArguments::default();
         for value in self.values {
             let added = match value {
@@ -95,10 +128,11 @@ impl Statement {
             };
             added.map_err(sqlx::Error::Encode)?;
         }
-        Ok(sqlx::query_with(AssertSqlSafe(self.text), arguments))
+        Ok(sqlx::query_with(AssertSqlSafe(text), arguments))
     }
 
     pub(super) fn postgres(self) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, sqlx::Error> {
+        let text = self.text_for_postgres();
         let mut arguments = PgArguments::default();
         for value in self.values {
             let added = match value {
@@ -108,7 +142,7 @@ impl Statement {
             };
             added.map_err(sqlx::Error::Encode)?;
         }
-        Ok(sqlx::query_with(AssertSqlSafe(self.text), arguments))
+        Ok(sqlx::query_with(AssertSqlSafe(text), arguments))
     }
 }
 
@@ -208,7 +242,8 @@ mod tests {
         let mut statement = Statement::new("INSERT INTO t ");
         statement.bind_rows([vec!["a'b".into(), 1.into()], vec!["c".into(), 2.into()]]);
         statement.push(" -- ").bind(3);
-        assert_eq!(statement.text, "INSERT INTO t VALUES ($1, $2), ($3, $4) -- $5");
+        assert_eq!(statement.text_for_postgres(), "INSERT INTO t VALUES ($1, $2), ($3, $4) -- $5");
+        assert_eq!(statement.text_for_sqlite(), "INSERT INTO t VALUES (?, ?), (?, ?) -- ?");
         assert_eq!(statement.values.len(), 5);
     }
 }
