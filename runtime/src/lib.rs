@@ -12,6 +12,7 @@ pub mod clock;
 pub mod conformance;
 mod error;
 pub mod log;
+mod names;
 mod partitioner;
 mod record;
 pub mod shard;
@@ -25,6 +26,7 @@ pub use log::{
     any::{AnyLog, AnyMember, AnyPending, AnyProducer, AnyReader},
     embedded::Embedded,
 };
+pub use names::Names;
 pub use partitioner::{murmur2, partition_for};
 pub use record::{Headers, Outgoing, Record, TopicSpec, Topics};
 pub use shard::{Handler, HandlerError, Settings, Step, Worker};

@@ -73,6 +73,20 @@ impl Processor {
         }
     }
 
+    /// What it is called as the source of a record (CloudEvents).
+    pub fn source(self) -> &'static str {
+        match self {
+            Capture => "orderstream/capture",
+            Validation => "orderstream/validation",
+            Decomposition => "orderstream/decomposition",
+            Orchestration => "orderstream/orchestration",
+            Fallout => "orderstream/fallout",
+            StuckOrders => "orderstream/stuckOrders",
+            Inventory => "orderstream/inventory",
+            Downstream => "orderstream/downstream",
+        }
+    }
+
     pub fn from_name(name: &str) -> Option<Processor> {
         Processor::ALL.into_iter().find(|processor| processor.name() == name)
     }

@@ -61,7 +61,8 @@ pub const TYPES: &[Kind] = kinds! {
 pub(super) fn run(bytes: &[u8]) {
     let Some((choice, body)) = bytes.split_first() else { return };
     let kind = &TYPES[usize::from(*choice) % TYPES.len()];
-    let mut framed = schemas::codec::frame::begin(CODECS.id_of(contract(contracts::all(), kind.name)));
+    let mut framed =
+        schemas::codec::frame::head(CODECS.id_of(contract(contracts::all(), kind.name))).to_vec();
     framed.extend_from_slice(body);
     (kind.check)(&framed);
     // And as it is: a frame of its own, whatever it says.

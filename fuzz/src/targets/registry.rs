@@ -23,7 +23,7 @@ pub(super) fn run(bytes: &[u8]) {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
     let Ok(schema) = std::str::from_utf8(&bytes[..end]) else { return };
     let codec = Codec::new(Arc::new(Answering(schema.to_owned())));
-    let mut framed = schemas::codec::frame::begin(7);
+    let mut framed = schemas::codec::frame::head(7).to_vec();
     framed.extend_from_slice(&bytes[end + 1..]);
     if let Err(error) = codec.decode_shown(&framed) {
         assert!(!error.to_string().is_empty());

@@ -1,4 +1,5 @@
 //! What the codec of records and the codec of states share: a set of contracts, and what was learnt about ids.
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,6 +18,13 @@ const WHY_BYTES_MAX: usize = 400;
 
 /// The most schemas of other versions that are kept ready; each lives as long as the process.
 const VERSIONS_MAX: usize = 1_000;
+
+/// What a thread keeps of the space that it writes records in.
+const SCRATCH_BYTES_KEPT: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How the record of one schema id is read.
 #[derive(Clone, Copy)]
@@ -73,13 +81,20 @@ impl Coder {
     pub(super) fn encode<T: Serialize>(&self, topic: &str, name: &str, value: &T) -> Result<Vec<u8>, Error> {
         let contract =
             *self.contracts.get(name).ok_or_else(|| Error::StateUnknown { name: name.to_owned() })?;
-        let mut framed = frame::begin(self.id_of(topic, contract)?);
-        let outcome = plain::write(&mut framed, value);
-        outcome.map_err(|e| Error::Unwritable { name: name.to_owned(), why: shortened(&e) })?;
-        if framed.len() > RECORD_BYTES_MAX {
-            return Err(Error::TooLarge { bytes: framed.len() });
-        }
-        Ok(framed)
+        let id = self.id_of(topic, contract)?;
+        SCRATCH.with_borrow_mut(|framed| {
+            framed.clear();
+            framed.extend_from_slice(&frame::head(id));
+            let outcome = plain::write(framed, value);
+            outcome.map_err(|e| Error::Unwritable { name: name.to_owned(), why: shortened(&e) })?;
+            if framed.len() > RECORD_BYTES_MAX {
+                return Err(Error::TooLarge { bytes: framed.len() });
+            }
+            // Kept for long, in caches and batches: with no byte to spare.
+            let exact = framed.as_slice().to_vec();
+            framed.shrink_to(SCRATCH_BYTES_KEPT);
+            Ok(exact)
+        })
     }
 
     pub(super) fn decode<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, Error> {

@@ -5,13 +5,10 @@ use super::Error;
 pub const FRAME_BYTES: usize = 5;
 const MAGIC: u8 = 0;
 
-/// A frame without its body yet, with room for a record of common size.
-pub fn begin(schema_id: u32) -> Vec<u8> {
-    // Most records are below this; larger ones grow once or twice.
-    let mut framed = Vec::with_capacity(512);
-    framed.push(MAGIC);
-    framed.extend_from_slice(&schema_id.to_be_bytes());
-    framed
+/// What stands before the body.
+pub fn head(schema_id: u32) -> [u8; FRAME_BYTES] {
+    let [a, b, c, d] = schema_id.to_be_bytes();
+    [MAGIC, a, b, c, d]
 }
 
 /// The schema's id and the body.

@@ -127,7 +127,7 @@ fn changed(ids: &dyn SchemaIds, change: impl FnOnce(&mut Value)) -> (u32, &'stat
 }
 
 fn framed(id: u32, contract: &Contract, value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = frame::begin(id);
+    let mut bytes = frame::head(id).to_vec();
     contract.writer.write_ser(&mut bytes, value).unwrap();
     bytes
 }
@@ -171,14 +171,14 @@ fn what_cannot_be_read_is_an_error_that_says_so() {
 
     let foreign =
         ids.id_of("s", r#"{"type": "record", "name": "X", "namespace": "com.other", "fields": []}"#).unwrap();
-    assert!(said(&frame::begin(foreign)).contains("not of the namespace"));
+    assert!(said(&frame::head(foreign)).contains("not of the namespace"));
     let unknown = ids
         .id_of("s", r#"{"type": "record", "name": "X", "namespace": "io.orderstream", "fields": [{"name": "a", "type": "long"}]}"#)
         .unwrap();
-    let newer = said(&frame::begin(unknown));
+    let newer = said(&frame::head(unknown));
     assert!(newer.contains("record \"X\", which is not read here"), "{newer}");
     let broken = ids.id_of("s", "no schema").unwrap();
-    assert!(said(&frame::begin(broken)).contains("none of ours"));
+    assert!(said(&frame::head(broken)).contains("none of ours"));
 
     // A symbol that a newer writer added becomes the default of the enum, which no type of ours takes by mistake.
     let (id, newer) = changed(ids.as_ref(), |json| {

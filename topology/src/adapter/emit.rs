@@ -1,12 +1,12 @@
 //! Outputs as records: topic, key, Avro body, CloudEvents headers.
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::Timestamp;
 use domain::id::event_id;
 use domain::order::event::OrderEvent;
-use runtime::{HandlerError, Outgoing};
+use runtime::{HandlerError, Names, Outgoing};
 use schemas::codec::{Codec, Recorded};
 use schemas::{headers, topics};
 use serde::Serialize;
@@ -24,6 +24,7 @@ pub(super) struct Emitter<'a> {
     pub(super) trace_parent: Option<String>,
     ordinals: BTreeMap<(String, &'static str), u32>,
     stages: &'a Stages,
+    names: &'a RefCell<Names>,
 }
 
 /// What of a record is not its body.
@@ -36,8 +37,8 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(codec: &'a Codec, stages: &'a Stages) -> Emitter<'a> {
-        Emitter { codec, trace_parent: None, ordinals: BTreeMap::new(), stages }
+    pub(super) fn new(codec: &'a Codec, stages: &'a Stages, names: &'a RefCell<Names>) -> Emitter<'a> {
+        Emitter { codec, trace_parent: None, ordinals: BTreeMap::new(), stages, names }
     }
 
     /// Gives the event's id.
@@ -90,23 +91,23 @@ impl<'a> Emitter<'a> {
         let ordinal = self.ordinals.entry((envelope.causation_id.to_owned(), name)).or_default();
         let id = event_id(envelope.key, envelope.causation_id, name, *ordinal);
         *ordinal += 1;
-        let source = format!("orderstream/{}", envelope.processor.name());
         let described = headers::Headers {
             id,
-            source: &source,
+            source: envelope.processor.source(),
             record: name,
             time: envelope.at,
             content_type: headers::AVRO,
             subject: Some(envelope.key),
             trace_parent: self.trace_parent.as_deref().map(str::as_bytes),
         };
+        let mut names = self.names.borrow_mut();
         let pairs = described.to_pairs().into_iter();
         shell.emit(Outgoing {
-            topic: Arc::from(envelope.topic),
+            topic: names.shared(envelope.topic),
             partition: None,
             key: Some(Bytes::copy_from_slice(envelope.key.as_bytes())),
             value: Some(body.into()),
-            headers: pairs.map(|(name, value)| (Arc::from(name), value.into())).collect(),
+            headers: pairs.map(|(name, value)| (names.shared(name), value)).collect(),
             timestamp_ms: envelope.at.0,
         })?;
         Ok(id.hyphenated().to_string())

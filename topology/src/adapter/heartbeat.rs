@@ -63,7 +63,7 @@ pub fn record_of(
         partition: Some(partition),
         key: Some(Bytes::copy_from_slice(sender.as_bytes())),
         value: Some(codec.encode(topic, heartbeat)?.into()),
-        headers: pairs.map(|(name, value)| (Arc::from(name), value.into())).collect(),
+        headers: pairs.map(|(name, value)| (Arc::from(name), value)).collect(),
         timestamp_ms: now.0,
     })
 }

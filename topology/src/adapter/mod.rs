@@ -2,6 +2,7 @@
 //!
 //! An event goes from one processor to the next in memory and to its topic. Where the next stands in another
 //! sub-topology, it reads the same event from the topic: its id, its cause and its time are the same either way.
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use domain::catalog::{Catalogs, published::CatalogPublished};
 use domain::downstream::DownstreamHealth;
 use domain::order::event::OrderEvent;
 use processors::Arrival;
-use runtime::{DueTimer, Handler, HandlerError, Record, Step};
+use runtime::{DueTimer, Handler, HandlerError, Names, Record, Step};
 use schemas::codec::{Codec, StateCodec};
 use schemas::{headers, topics};
 
@@ -62,6 +63,8 @@ pub struct Line {
     catalogs: Catalogs,
     health: BTreeMap<String, DownstreamHealth>,
     stages: Stages,
+    /// Of the topics and headers that are written.
+    names: RefCell<Names>,
 }
 
 /// A dead letter for what can never be read or written. What only the ids of schemas keep from it (a registry that is away, a full
@@ -92,7 +95,16 @@ impl Line {
         settings: LineSettings,
     ) -> Line {
         let stages = Stages::new(&group.processors);
-        Line { group, codec, state, settings, catalogs: Catalogs::default(), health: BTreeMap::new(), stages }
+        Line {
+            group,
+            codec,
+            state,
+            settings,
+            catalogs: Catalogs::default(),
+            health: BTreeMap::new(),
+            stages,
+            names: RefCell::default(),
+        }
     }
 
     /// A record of a broadcast topic: a catalog version, or the health of a system. One that cannot be read changes nothing.
@@ -165,7 +177,7 @@ impl Line {
 
     fn run<'a>(&'a self, shell: &'a mut dyn Shell) -> Run<'a> {
         self.stages.begin();
-        let emitter = Emitter::new(&self.codec, &self.stages);
+        let emitter = Emitter::new(&self.codec, &self.stages, &self.names);
         Run { line: self, shell, emitter, heard: VecDeque::new() }
     }
 }

@@ -3,19 +3,17 @@
 //! A record's key is topic id (2 bytes), partition (4), offset (8), all big-endian. Its value: timestamp (8, little-endian),
 //! flags, key, headers, and the value up to the end; lengths are variable: seven bits a byte, the lowest first.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Names;
 use crate::record::{Outgoing, Record};
 use crate::store::keys;
 
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
 const TIMESTAMP_BYTES: usize = 8;
-/// How many header names a reader keeps; more are allocated each time.
-const NAMES_KEPT_MAX: usize = 256;
 
 pub(crate) const LOG_KEY_BYTES: usize = 14;
 
@@ -63,25 +61,6 @@ fn push_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(length as u8);
 }
 
-/// Header names come again and again: each is allocated once per reader.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    known: HashMap<Box<[u8]>, Arc<str>>,
-}
-
-impl Names {
-    fn get(&mut self, name: &[u8]) -> Option<Arc<str>> {
-        if let Some(known) = self.known.get(name) {
-            return Some(known.clone());
-        }
-        let new: Arc<str> = Arc::from(std::str::from_utf8(name).ok()?);
-        if self.known.len() < NAMES_KEPT_MAX {
-            self.known.insert(name.into(), new.clone());
-        }
-        Some(new)
-    }
-}
-
 /// The timestamp of an encoded record. None: damaged.
 pub(crate) fn timestamp_ms(raw: &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(raw.get(..TIMESTAMP_BYTES)?.try_into().ok()?))
@@ -113,7 +92,7 @@ pub(crate) fn decode_record(
     let mut headers = Vec::with_capacity(count.min(raw.len() / 2));
     for _ in 0..count {
         let name = take_sized(&raw, &mut at)?;
-        let name = names.get(&raw[name])?;
+        let name = names.shared(std::str::from_utf8(&raw[name]).ok()?);
         headers.push((name, raw.slice(take_sized(&raw, &mut at)?)));
     }
     let value = (flags & HAS_VALUE != 0).then(|| raw.slice(at..));

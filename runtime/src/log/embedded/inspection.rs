@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::format::{self, Names};
+use super::format;
 use super::store::{Store, store_error};
 use super::{Embedded, caller_key, options};
+use crate::Names;
 use crate::record::{Record, Topics};
 use crate::store::keys::{self, CellKey, CellParts, TimerKey};
 use crate::timer::DueTimer;

@@ -9,11 +9,11 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::assignment::{Event, Generation, MemberId};
 use super::committer::{Commit, Encoded, Request};
-use super::format::Names;
 use super::options;
 use super::signal::Signal;
 use super::store::Store;
 use crate::Error;
+use crate::Names;
 use crate::log::{Batch, BatchId, COMMITS_IN_FLIGHT_MAX, Limits, Log, Membership, Outcome, Polled};
 use crate::record::{Record, Topics};
 use crate::store::keys::{CellKey, TimerKey};

@@ -54,7 +54,7 @@ pub fn bytes_of_record(record: &Outgoing) -> Vec<u8> {
 
 /// A record out of its bytes in the store; topic, partition and offset are its place there. None: damaged.
 pub fn record_of_bytes(topic: &Arc<str>, partition: u32, offset: i64, bytes: &[u8]) -> Option<Record> {
-    format::decode_record(topic, partition, offset, bytes, &mut format::Names::default())
+    format::decode_record(topic, partition, offset, bytes, &mut crate::Names::default())
 }
 
 const META_WAIT: Duration = Duration::from_secs(30);
@@ -158,7 +158,7 @@ impl Embedded {
         let mut records = Vec::new();
         // The oldest there are, without the warning that a reader gets who missed some.
         let from = from.max(store.earliest(index, partition));
-        store.fetch((index, partition), from, &mut limits, &mut format::Names::default(), &mut records)?;
+        store.fetch((index, partition), from, &mut limits, &mut crate::Names::default(), &mut records)?;
         Ok(records)
     }
 

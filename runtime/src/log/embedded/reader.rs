@@ -7,12 +7,12 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::assignment::MemberId;
 use super::committer::Request;
-use super::format::Names;
 use super::member::{Fetch, fetch_all, lag};
 use super::producer::Pending;
 use super::signal::Signal;
 use super::store::Store;
 use crate::Error;
+use crate::Names;
 use crate::log::{Limits, Position};
 use crate::record::Record;
 

@@ -9,10 +9,11 @@ use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteOptions};
 use tracing::{error, warn};
 
 use super::directory::{Directory, FORMAT_VERSION};
-use super::format::{self, Names};
+use super::format;
 use super::options::Memory;
 use super::registration::{register_topics, registered_topics};
 use super::{Durability, options};
+use crate::Names;
 use crate::log::Limits;
 use crate::record::{Record, Topics};
 use crate::store::keys::{self, CellKey, TimerKey};

@@ -1,38 +1,15 @@
 //! Records as they come from the client.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use bytes::Bytes;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 
 use super::Shared;
+pub(crate) use crate::Names;
 use crate::log::Limits;
 use crate::record::{Headers, Record};
 
 /// What a record costs beside its bytes, in a limit.
 const RECORD_OVERHEAD_BYTES: usize = 64;
-/// How many names of headers are kept; outsiders may invent more.
-const NAMES_MAX: usize = 256;
-
-/// Names of headers, few and in every record.
-#[derive(Debug, Default)]
-pub(crate) struct Names {
-    known: HashMap<String, Arc<str>>,
-}
-
-impl Names {
-    fn get(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.known.get(name) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        if self.known.len() < NAMES_MAX {
-            self.known.insert(name.to_string(), name.clone());
-        }
-        name
-    }
-}
 
 /// None: of a topic that the log was not opened with.
 pub(crate) fn record_of(shared: &Shared, names: &mut Names, message: &BorrowedMessage<'_>) -> Option<Record> {
@@ -52,7 +29,7 @@ fn headers_of(names: &mut Names, message: &BorrowedMessage<'_>) -> Headers {
     let Some(headers) = message.headers() else { return Headers::new() };
     headers
         .iter()
-        .map(|header| (names.get(header.key), Bytes::copy_from_slice(header.value.unwrap_or_default())))
+        .map(|header| (names.shared(header.key), Bytes::copy_from_slice(header.value.unwrap_or_default())))
         .collect()
 }
 
