@@ -11,7 +11,7 @@ compare=yes
 if [ "${1:-}" = --no-compare ]; then compare=; shift; fi
 
 # As shipped, and not as tested: optimised across crates.
-cargo build --locked --quiet --workspace --release --bins
+cargo build --locked --quiet --workspace --release --bin orderstream --bin orderstream-bench
 results=$ORDERSTREAM_CACHE/bench
 mkdir -p "$results"
 json=$results/$(date -u +%Y%m%dT%H%M%SZ).json

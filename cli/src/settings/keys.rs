@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
         says: "With \"fsync\", a commit has reached the disk before anything follows from it. With \"os\", the operating system writes when it likes: a killed process loses nothing, a power cut may lose the last seconds." },
     Key { name: "log.partitions", kind: whole(1, PARTITIONS_MAX), default: "8", unit: "partitions",
         says: "Partitions of every order-keyed topic. Fixed once a data directory or the topics exist." },
-    Key { name: "log.block_cache_bytes", kind: whole(8 * MIB, 64 * GIB), default: "50331648", unit: "bytes",
+    Key { name: "log.block_cache_bytes", kind: whole(8 * MIB, 64 * GIB), default: "33554432", unit: "bytes",
         says: "Memory for what was read from the store. More of it makes many open orders faster." },
     Key { name: "log.write_buffers_bytes", kind: whole(16 * MIB, 16 * GIB), default: "67108864", unit: "bytes",
         says: "Memory for what was written and is not yet in files of its own." },
@@ -115,7 +115,7 @@ pub const KEYS: &[Key] = &[
 
     Key { name: "batch.records_max", kind: whole(1, 100_000), default: "1000", unit: "records",
         says: "The most records that one commit takes in." },
-    Key { name: "batch.bytes_max", kind: whole(64 << 10, 256 * MIB), default: "4194304", unit: "bytes",
+    Key { name: "batch.bytes_max", kind: whole(64 << 10, 256 * MIB), default: "2097152", unit: "bytes",
         says: "About how much one commit reads, and about how much it writes before it is committed early. Each worker needs a few times as much memory." },
     Key { name: "batch.timers_max", kind: whole(1, 100_000), default: "500", unit: "timers",
         says: "The most timers that fire in one commit." },

@@ -40,7 +40,7 @@ impl Settings {
         Self {
             worker: worker.into(),
             batch_records_max: 1_000,
-            batch_bytes_max: 4 << 20,
+            batch_bytes_max: 2 << 20,
             batch_timers_max: 500,
             dead_letter_topic: dead_letter_topic.into(),
         }

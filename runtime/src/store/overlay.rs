@@ -13,10 +13,10 @@ use crate::Error;
 use crate::log::{CellChange, Log};
 use crate::store::keys::{self, CellKey};
 
-/// How many cells a worker keeps at most between batches.
-const CELLS_CACHED_MAX: usize = 50_000;
-/// How many bytes of them.
-const CELLS_CACHED_BYTES_MAX: usize = 24 << 20;
+/// How many bytes of cells a worker keeps at most between batches: what some thousand orders on their way touch.
+const CELLS_CACHED_BYTES_MAX: usize = 16 << 20;
+/// What a cell costs beside its name and its value: its place in the table, and two allocations that are counted by others, too.
+const CELL_OVERHEAD_BYTES: usize = 192;
 
 /// As long as nothing changed it: committed.
 const COMMITTED: u64 = 0;
@@ -30,7 +30,8 @@ struct Cell {
 
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    cells: HashMap<CellKey, Cell>,
+    /// Names are chosen by outsiders in part, so the hash has a secret.
+    cells: HashMap<CellKey, Cell, foldhash::quality::RandomState>,
     cached_bytes: usize,
     /// Names of the cells that are changed and not committed, in order: for scans.
     staged: BTreeSet<CellKey>,
@@ -49,7 +50,7 @@ pub(crate) struct Overlay {
 impl Overlay {
     pub(crate) fn new() -> Self {
         Self {
-            cells: HashMap::new(),
+            cells: HashMap::default(),
             cached_bytes: 0,
             staged: BTreeSet::new(),
             open: COMMITTED + 1,
@@ -149,8 +150,17 @@ impl Overlay {
     }
 
     fn remember(&mut self, name: CellKey, cell: Cell) {
-        self.cached_bytes += name.as_bytes().len() + cell.value.as_ref().map_or(0, Bytes::len);
+        self.cached_bytes += bytes_of(&name, &cell);
+        if let Some((name, before)) = self.cells.get_key_value(&name) {
+            self.cached_bytes -= bytes_of(name, before);
+        }
         self.cells.insert(name, cell);
+    }
+
+    fn drop_cell(&mut self, name: &CellKey) {
+        if let Some((name, cell)) = self.cells.remove_entry(name) {
+            self.cached_bytes -= bytes_of(&name, &cell);
+        }
     }
 
     pub(crate) fn step_done(&mut self) {
@@ -169,9 +179,9 @@ impl Overlay {
                 self.staged.remove(&name);
             }
             match before {
-                Some(before) => self.cells.insert(name, before),
-                None => self.cells.remove(&name),
-            };
+                Some(before) => self.remember(name, before),
+                None => self.drop_cell(&name),
+            }
         }
     }
 
@@ -206,9 +216,11 @@ impl Overlay {
                 self.staged.remove(&name);
             }
         }
-        if self.cells.len() > CELLS_CACHED_MAX || self.cached_bytes > CELLS_CACHED_BYTES_MAX {
+        if self.cached_bytes > CELLS_CACHED_BYTES_MAX {
             let settled = self.settled;
             self.keep(|_, cell| cell.batch > settled);
+            // The table of a flood is not kept for ever.
+            self.cells.shrink_to(2 * self.cells.len());
         }
     }
 
@@ -234,10 +246,10 @@ impl Overlay {
 
     fn keep(&mut self, keep: impl Fn(&CellKey, &Cell) -> bool) {
         self.cells.retain(|name, cell| keep(name, cell));
-        self.cached_bytes = self
-            .cells
-            .iter()
-            .map(|(name, cell)| name.as_bytes().len() + cell.value.as_ref().map_or(0, Bytes::len))
-            .sum();
+        self.cached_bytes = self.cells.iter().map(|(name, cell)| bytes_of(name, cell)).sum();
     }
+}
+
+fn bytes_of(name: &CellKey, cell: &Cell) -> usize {
+    name.as_bytes().len() + cell.value.as_ref().map_or(0, Bytes::len) + CELL_OVERHEAD_BYTES
 }

@@ -5,7 +5,7 @@
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
-    LogLevel, Options,
+    LogLevel, Options, UniversalCompactOptions,
 };
 
 use super::Durability;
@@ -36,7 +36,7 @@ pub struct Memory {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { block_cache_bytes: 48 << 20, write_buffers_bytes: 64 << 20 }
+        Self { block_cache_bytes: 32 << 20, write_buffers_bytes: 64 << 20 }
     }
 }
 
@@ -49,6 +49,15 @@ const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const OPEN_FILES_MAX: i32 = 256;
 const BACKGROUND_JOBS: i32 = 2;
+/// A cell or a timer that is not there is asked for as often as one that is: each order begins with nothing. As a share of the buffer.
+const BUFFER_BLOOM_RATIO: f64 = 0.02;
+/// So many files of the log are merged at once. Fewer would be merged, and compressed, more often; more would all be looked into.
+const LOG_FILES_MERGED: i32 = 8;
+/// The newest records are in small files that are soon merged: only what is older is compressed.
+const LOG_COMPRESSED_PERCENT: i32 = 80;
+/// Of cells, timers and positions: what is soon overwritten is not worth compressing.
+const BY_LEVEL: [DBCompressionType; 4] =
+    [DBCompressionType::None, DBCompressionType::None, DBCompressionType::Lz4, DBCompressionType::Lz4];
 const INFO_LOG_FILES_MAX: usize = 2;
 const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 /// Written back bit by bit, so that one fsync does not have to wait for a whole file.
@@ -92,22 +101,34 @@ fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
-    options.set_compression_type(DBCompressionType::Lz4);
     match name {
         LOG => {
             // Read in sequence and hardly ever rewritten: fewer, larger merges.
+            let mut merging = UniversalCompactOptions::default();
+            merging.set_compression_size_percent(LOG_COMPRESSED_PERCENT);
             options.set_compaction_style(DBCompactionStyle::Universal);
+            options.set_universal_compaction_options(&merging);
+            options.set_level_zero_file_num_compaction_trigger(LOG_FILES_MERGED);
+            options.set_compression_type(DBCompressionType::Lz4);
             options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
         }
         STATE => {
-            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            looked_up(&mut blocks, &mut options);
             options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
         }
         _ => {
-            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            looked_up(&mut blocks, &mut options);
             options.set_write_buffer_size(memory.write_buffers_bytes / SMALL_BUFFERS);
         }
     }
     options.set_block_based_table_factory(&blocks);
     options
+}
+
+/// What is asked for by its key, and often not there.
+fn looked_up(blocks: &mut BlockBasedOptions, options: &mut Options) {
+    blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_compression_per_level(&BY_LEVEL);
 }
