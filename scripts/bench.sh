@@ -17,6 +17,14 @@ mkdir -p "$results"
 json=$results/$(date -u +%Y%m%dT%H%M%SZ).json
 "$CARGO_TARGET_DIR/release/orderstream-bench" all --json "$json" "$@"
 echo "as JSON: $json"
+# The same workload on Kafka, with a broker that is started for it, beside a bare transactional loop.
+if command -v java >/dev/null; then
+    kafka=${json%.json}-kafka.json
+    "$CARGO_TARGET_DIR/release/orderstream-bench" kafka --json "$kafka"
+    echo "as JSON: $kafka"
+else
+    echo "no Java found: nothing is measured on Kafka"
+fi
 [ -n "$compare" ] || exit 0
 
 # The last commit: what HEAD was made of if the tree is clean, else HEAD itself.

@@ -1,10 +1,10 @@
 //! The command behind `make bench`.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benchmarks::in_memory::Alone;
-use benchmarks::{demo, open_orders, report, w6};
+use benchmarks::{demo, kafka, open_orders, report, w6};
 use clap::{Parser, Subcommand};
 
 /// As in the binary that is measured.
@@ -30,6 +30,13 @@ enum Command {
         fsync: Vec<bool>,
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+    },
+    /// W6 on Kafka, beside a bare transactional loop. Starts a broker and a registry where the environment names no brokers.
+    Kafka {
+        #[command(flatten)]
+        extent: kafka::Extent,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
     /// Many orders that wait: memory, bytes, and how soon a start with them works.
     OpenOrders {
@@ -66,13 +73,19 @@ fn main() -> anyhow::Result<ExitCode> {
                 }
             }
         }
+        Command::Kafka { extent, json } => {
+            if !kafka::has_broker() {
+                return kafka::with_broker(&open_orders::binary()?);
+            }
+            let report = kafka::measure(&extent)?;
+            write(json.as_deref(), &report)?;
+            kafka::print(&report);
+        }
         Command::OpenOrders { orders } => print(&open_orders::measure(&open_orders::binary()?, orders)?)?,
         Command::Demo { orders } => print(&demo::measure(&open_orders::binary()?, orders)?)?,
         Command::All { extent, json } => {
             let report = report::measure(&open_orders::binary()?, &extent)?;
-            if let Some(file) = json {
-                std::fs::write(&file, serde_json::to_string_pretty(&report)?)?;
-            }
+            write(json.as_deref(), &report)?;
             report::print(&report);
         }
         Command::Line { orders } => {
@@ -89,5 +102,12 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn print(figures: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(figures)?);
+    Ok(())
+}
+
+fn write(file: Option<&Path>, report: &impl serde::Serialize) -> anyhow::Result<()> {
+    if let Some(file) = file {
+        std::fs::write(file, serde_json::to_string_pretty(report)?)?;
+    }
     Ok(())
 }

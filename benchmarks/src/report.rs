@@ -19,7 +19,7 @@ pub struct Report {
     pub open_orders: Open,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
     pub at: String,
@@ -65,7 +65,9 @@ pub fn measure(binary: &Path, extent: &Extent) -> anyhow::Result<Report> {
     Ok(Report { machine, w6: points, demo, open_orders })
 }
 
-fn machine() -> anyhow::Result<Machine> {
+/// # Errors
+/// The system does not say what it is.
+pub fn machine() -> anyhow::Result<Machine> {
     let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let load = std::fs::read_to_string("/proc/loadavg")?;
@@ -140,7 +142,7 @@ fn open_lines(open: &Open) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn table(header: &[&str]) -> Table {
+pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header);
     table

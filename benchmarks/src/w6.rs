@@ -66,40 +66,85 @@ pub fn measure(load: Load) -> anyhow::Result<Point> {
     let bare = bare(load)?;
     let directory = tempfile::tempdir()?;
     let settings = world::settings(directory.path(), load.fsync);
-    let service = Service::start(&settings)?;
-    let downstream = world::Downstream::start(&service.store, &[SYSTEM])?;
-    let mut run = Run::start(&service, load)?;
-    run.until(&service, Instant::now() + WARM_UP)?;
-    let (before, ended_before, started) =
-        (process::cpu_ms_by_thread(std::process::id())?, run.ended, Instant::now());
-    let events_before = events(&service.store)?;
-    run.times_us.reset();
-    run.until(&service, started + load.measured)?;
-    let elapsed_s = started.elapsed().as_secs_f64();
-    let spent = process::spent(&before, &process::cpu_ms_by_thread(std::process::id())?);
-    let orders = run.ended - ended_before;
-    let events = events(&service.store)? - events_before;
-    let lag = lag(&service.store, &settings)?;
-    let all = run.ended + load.in_flight as u64;
-    downstream.stop()?;
-    service.stop()?;
+    let (ran, _) = run(&settings, load.in_flight, load.measured, || Ok(()))?;
     let disk_bytes = process::directory_bytes(&directory.path().join("log"))?;
-    let per_order = |ms: f64| ms / orders.max(1) as f64;
     Ok(Point {
         in_flight: load.in_flight,
         fsync: load.fsync,
+        orders: ran.orders,
+        orders_per_s: ran.orders_per_s,
+        p50_ms: ran.p50_ms,
+        p99_ms: ran.p99_ms,
+        cpu_ms_per_order: ran.cpu_ms_per_order_by_thread.iter().map(|(_, ms)| ms).sum(),
+        cpu_ms_per_order_by_thread: ran.cpu_ms_per_order_by_thread,
+        disk_bytes_per_order: disk_bytes as f64 / ran.orders_begun as f64,
+        events_per_order: ran.events_per_order,
+        projection_lag_records: ran.projection_lag_records,
+        bare_orders_per_s: bare,
+        of_bare: ran.orders_per_s / bare,
+    })
+}
+
+/// What one run of the closed loop showed, on whichever log the settings name.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    pub orders: u64,
+    /// Before and after the measured time, and those that had not ended, too.
+    pub orders_begun: u64,
+    pub orders_per_s: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub cpu_ms_per_order_by_thread: Vec<(String, f64)>,
+    /// On Kafka with the marks of transactions.
+    pub events_per_order: f64,
+    pub projection_lag_records: u64,
+}
+
+/// The service with its downstream and its load in this process. `look` is asked before and after the measured time, for what is outside.
+///
+/// # Errors
+/// The service does not start, stops, or is silent.
+pub fn run<L>(
+    settings: &cli::settings::Settings,
+    in_flight: usize,
+    measured: Duration,
+    look: impl Fn() -> anyhow::Result<L>,
+) -> anyhow::Result<(Ran, [L; 2])> {
+    let service = Service::start(settings)?;
+    let downstream = world::Downstream::start(&service.store, &[SYSTEM])?;
+    let mut run = Run::start(&service, in_flight)?;
+    // The first order may have to wait until the group has given its partitions out.
+    while run.ended == 0 {
+        run.until(&service, Instant::now() + IDLE_WAIT)?;
+    }
+    run.until(&service, Instant::now() + WARM_UP)?;
+    let events_before = events(&service.store)?;
+    let look_before = look()?;
+    let (before, ended_before, started) =
+        (process::cpu_ms_by_thread(std::process::id())?, run.ended, Instant::now());
+    run.times_us.reset();
+    run.until(&service, started + measured)?;
+    let elapsed_s = started.elapsed().as_secs_f64();
+    let spent = process::spent(&before, &process::cpu_ms_by_thread(std::process::id())?);
+    let look_after = look()?;
+    let orders = run.ended - ended_before;
+    let events = events(&service.store)? - events_before;
+    let projection_lag_records = lag(&service.store, settings)?;
+    let orders_begun = run.ended + in_flight as u64;
+    downstream.stop()?;
+    service.stop()?;
+    let per_order = |amount: f64| amount / orders.max(1) as f64;
+    let ran = Ran {
         orders,
+        orders_begun,
         orders_per_s: orders as f64 / elapsed_s,
         p50_ms: run.times_us.value_at_quantile(0.50) as f64 / 1e3,
         p99_ms: run.times_us.value_at_quantile(0.99) as f64 / 1e3,
-        cpu_ms_per_order: per_order(spent.iter().map(|(_, ms)| ms).sum()),
         cpu_ms_per_order_by_thread: spent.into_iter().map(|(name, ms)| (name, per_order(ms))).collect(),
-        disk_bytes_per_order: disk_bytes as f64 / all as f64,
-        events_per_order: events as f64 / orders.max(1) as f64,
-        projection_lag_records: lag,
-        bare_orders_per_s: bare,
-        of_bare: orders as f64 / elapsed_s / bare,
-    })
+        events_per_order: per_order(events as f64),
+        projection_lag_records,
+    };
+    Ok((ran, [look_before, look_after]))
 }
 
 fn events(store: &Store) -> anyhow::Result<i64> {
@@ -133,7 +178,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn start(service: &Service, load: Load) -> anyhow::Result<Run<'static>> {
+    fn start(service: &Service, in_flight: usize) -> anyhow::Result<Run<'static>> {
         let store = service.store.clone();
         let now_ms = store.clock.now_ms();
         // Lives as long as the measurement, which is as long as the process.
@@ -149,7 +194,7 @@ impl Run<'_> {
             times_us: Histogram::new_with_bounds(1, MICROS_MAX, 3)?,
             moved: Instant::now(),
         };
-        run.send(load.in_flight)?;
+        run.send(in_flight)?;
         Ok(run)
     }
 

@@ -20,6 +20,8 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 /// As many heartbeats as are read at once.
 const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// Under load there is one transaction in so long a time: each costs the database about the same, however few events are in it.
+const APPLY_EVERY: Duration = Duration::from_millis(50);
 /// The pause after a transaction that failed, doubled with each failure in a row.
 const BACKOFF_MS_MIN: u64 = 100;
 const BACKOFF_MS_MAX: u64 = 10_000;
@@ -184,6 +186,8 @@ struct Pump<'a> {
     vitals: &'a Vitals,
     lag: Lag,
     noted: (Instant, Vec<End>),
+    /// When the last batch was begun.
+    applied_at: Instant,
     is_idle: bool,
     keeping: Keeping,
     pruned_at: Option<Instant>,
@@ -206,6 +210,7 @@ impl<'a> Pump<'a> {
             vitals,
             lag: Lag::new(),
             noted,
+            applied_at: Instant::now(),
             is_idle: false,
             keeping,
             pruned_at: None,
@@ -221,6 +226,7 @@ impl<'a> Pump<'a> {
                 self.note_ends(true).await?;
                 self.prune(stop).await;
             } else {
+                let records = self.gathered(records, batch, stop)?;
                 match self.apply(&records, stop).await {
                     Batch::Applied => self.note_ends(false).await?,
                     Batch::ToReadAgain => self.read_again(stop).await?,
@@ -231,6 +237,25 @@ impl<'a> Pump<'a> {
             self.beat(stop).await?;
         }
         Ok(())
+    }
+
+    /// With what comes until the next transaction is due. What comes after a rest is not kept waiting.
+    fn gathered(
+        &mut self,
+        mut records: Vec<Record>,
+        batch: Limits,
+        stop: &StopSignal,
+    ) -> anyhow::Result<Vec<Record>> {
+        let early = APPLY_EVERY.saturating_sub(self.applied_at.elapsed());
+        let records_max = batch.records_max.saturating_sub(records.len());
+        let bytes: usize = records.iter().filter_map(|record| Some(record.value.as_ref()?.len())).sum();
+        let left = Limits { records_max, bytes_max: batch.bytes_max.saturating_sub(bytes) };
+        if !early.is_zero() && left.records_max > 0 && left.bytes_max > 0 {
+            stop.wait(early);
+            records.extend(self.reader.poll(left, Duration::ZERO)?);
+        }
+        self.applied_at = Instant::now();
+        Ok(records)
     }
 
     /// A heartbeat has reached its end here: what was read before it is applied, and the database answers.

@@ -291,6 +291,10 @@ impl Log for AnyMember {
         on!(self, log => log.append(batch))
     }
 
+    fn is_sending(&self) -> bool {
+        on!(self, log => log.is_sending())
+    }
+
     fn settle(&mut self, wait: Duration) -> Result<Option<(BatchId, Outcome)>, Error> {
         on!(self, log => log.settle(wait))
     }

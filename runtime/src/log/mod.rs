@@ -66,7 +66,7 @@ pub enum Polled {
     Revoked(Vec<u32>),
     /// These are another's already. The caller throws away what is staged or on its way, and calls `rewind`.
     Lost(Vec<u32>),
-    /// The oldest batch on its way has an outcome: call `settle`.
+    /// The oldest batch on its way has an outcome: call `settle`. Or the last one is sent: what is open may go.
     Settled,
     /// Nothing came within the wait.
     Nothing,
@@ -143,6 +143,12 @@ pub trait Log: Send {
     ///
     /// An error means that nothing was started.
     fn append(&mut self, batch: Batch) -> Result<BatchId, Error>;
+
+    /// Whether a batch that is appended now would only wait until one before it is sent. Its caller may rather put more into it, up
+    /// to its limits: [`Log::poll`] returns once that is over. A log that waits for nothing need not say anything.
+    fn is_sending(&self) -> bool {
+        false
+    }
 
     /// The outcome of the oldest batch on its way; None: none is, or it is not known within `wait`. After anything but
     /// [`Outcome::Committed`] all batches appended later are void and get no outcome.

@@ -54,6 +54,7 @@ struct Open {
     outputs: Vec<Outgoing>,
     outputs_bytes: usize,
     records: usize,
+    timers: usize,
 }
 
 struct InFlight {
@@ -126,7 +127,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
 
     /// Settles what is on its way and leaves the group.
     pub fn finish(mut self) -> Result<(), Error> {
-        match self.settle_all() {
+        match self.append().and_then(|()| self.settle_all()) {
             Ok(()) => {}
             Err(Setback::Log(error)) => return Err(error),
             // It is not committed, so whoever has the partitions next does it again.
@@ -175,12 +176,16 @@ impl<L: Log, H: Handler> Worker<L, H> {
             worked = true;
         }
         self.make_room()?;
-        self.now_ms = self.now_ms.max(self.clock.now_ms());
+        if self.open.is_empty() {
+            self.now_ms = self.now_ms.max(self.clock.now_ms());
+        }
         worked |= self.fire_due()?;
         let is_waiting = !worked && self.open.is_empty();
-        let wait = if is_waiting { self.until_due(wait) } else { Duration::ZERO };
-        let limits =
-            Limits { records_max: self.settings.batch_records_max, bytes_max: self.settings.batch_bytes_max };
+        let wait = if is_waiting || self.is_held_open() { self.until_due(wait) } else { Duration::ZERO };
+        let limits = Limits {
+            records_max: self.settings.batch_records_max.saturating_sub(self.open.records).max(1),
+            bytes_max: self.settings.batch_bytes_max,
+        };
         match self.log.poll(limits, wait)? {
             Polled::Records(records) => self.process(&records)?,
             Polled::Broadcast(records) => self.broadcast(&records),
@@ -196,17 +201,16 @@ impl<L: Log, H: Handler> Worker<L, H> {
                     // What is counted and does not come (a transaction's marker has an offset, too) holds nothing up.
                     self.handled(u64::MAX);
                 }
-                self.append()?;
+                self.append_unless_held()?;
                 let idle = !worked && self.in_flight.is_empty();
                 return Ok(if idle { Turn::Idle } else { Turn::Worked });
             }
         }
-        self.append()?;
+        self.append_unless_held()?;
         Ok(Turn::Worked)
     }
 
     fn process(&mut self, records: &[Record]) -> Result<(), Setback> {
-        self.metrics.batch_records.record(records.len() as f64);
         self.metrics.input_records.increment(records.len() as u64);
         self.handled(records.len() as u64);
         for record in records {
@@ -229,7 +233,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
                     self.open.positions.insert(place, record.offset + 1);
                 }
             }
-            if self.open.outputs_bytes + self.overlay.changed_bytes() > self.settings.batch_bytes_max {
+            if self.staged_bytes() > self.settings.batch_bytes_max {
                 self.append()?;
             }
         }

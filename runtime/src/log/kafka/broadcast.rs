@@ -4,7 +4,7 @@
 //! Invariant: what was written before an input is handed out before it. The brokers give no order between topics, so
 //! inputs that have come wait until the broadcast is read up to the end that it has by then.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use tracing::debug;
 
 use super::Shared;
 use super::context::Quiet;
-use super::ends::Ends;
+use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
 use super::incoming::{self, Names};
 use super::options::CALL_WAIT;
@@ -38,12 +38,14 @@ struct Topic {
     consumer: BaseConsumer<Quiet>,
     /// Behind what is known to be read, per partition.
     reached: HashMap<u32, i64>,
-    /// Partitions of which not all is read that was there at opening.
-    unread: HashSet<i32>,
+    /// Partitions of which not all is read that was there at opening, and where that ends.
+    unread: HashMap<u32, i64>,
 }
 
 pub(crate) struct Broadcast {
     topics: Vec<Topic>,
+    /// All their partitions, in sequence.
+    places: Vec<Place>,
     ends: Ends,
 }
 
@@ -60,7 +62,12 @@ impl Broadcast {
         for index in indexes {
             topics.push(Topic::open(shared, worker, *index, &ends, signal)?);
         }
-        Ok(Self { topics, ends })
+        let of_topic = |topic: &Topic| {
+            let wire = topic.wire.clone();
+            (0..topic.partitions).map(move |partition| (wire.clone(), partition))
+        };
+        let places = topics.iter().flat_map(of_topic).collect();
+        Ok(Self { topics, places, ends })
     }
 
     /// Whether all is handed out that was there at opening.
@@ -80,30 +87,27 @@ impl Broadcast {
     /// What there is now and has not been handed out, as far as the limits allow. Empty: there is nothing.
     pub(crate) fn catch_up(&mut self, shared: &Shared, names: &mut Names, mut limits: Limits) -> Vec<Record> {
         let mut records = Vec::new();
-        for topic in &mut self.topics {
-            match topic.ends_ahead(&self.ends) {
-                Ok(ahead) => topic.read_up_to(&ahead, shared, names, &mut limits, &mut records),
-                // Brokers that do not answer will not take what follows from the inputs either.
-                Err(problem) => debug!(reason = problem.chain(), "end of a broadcast topic is not known"),
+        // One question for all of them: every batch waits for the answer.
+        let ends = match self.ends.committed_all(&self.places) {
+            Ok(ends) => ends,
+            // Brokers that do not answer will not take what follows from the inputs either.
+            Err(problem) => {
+                debug!(reason = problem.chain(), "ends of broadcast topics are not known");
+                return records;
             }
+        };
+        let mut ends = ends.into_iter();
+        for topic in &mut self.topics {
+            let ends = (0..topic.partitions).zip(ends.by_ref());
+            let ahead: Vec<(u32, i64)> =
+                ends.filter(|(partition, end)| !topic.has_reached(*partition, *end)).collect();
+            topic.read_up_to(&ahead, shared, names, &mut limits, &mut records);
         }
         records
     }
 }
 
 impl Topic {
-    /// The ends that are not reached yet.
-    fn ends_ahead(&self, ends: &Ends) -> Result<Vec<(u32, i64)>, Error> {
-        let mut ahead = Vec::new();
-        for partition in 0..self.partitions {
-            let (low, end) = ends.committed(&self.wire, partition)?;
-            if low < end && !self.has_reached(partition, end) {
-                ahead.push((partition, end));
-            }
-        }
-        Ok(ahead)
-    }
-
     fn has_reached(&self, partition: u32, end: i64) -> bool {
         if self.reached.get(&partition).is_some_and(|reached| *reached >= end) {
             return true;
@@ -147,17 +151,20 @@ impl Topic {
     ) -> Result<Self, Error> {
         let wire = &shared.wire[index];
         // The group is never joined, and nothing is committed under it.
-        let config = shared.options.reading(&format!("{worker}-broadcast"), &format!("{wire}-broadcast"));
+        let config = shared.options.following(&format!("{worker}-broadcast"), &format!("{wire}-broadcast"));
         let mut consumer: BaseConsumer<Quiet> =
             BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)?;
         let signal = signal.clone();
         consumer.set_nonempty_callback(move || signal.notify());
         let mut assigned = TopicPartitionList::new();
-        let mut unread = HashSet::new();
+        let (mut unread, mut reached) = (HashMap::new(), HashMap::new());
         for partition in 0..shared.topics.at(index).partitions {
             let (low, high) = ends.settled(wire, partition, Instant::now() + CALL_WAIT)?;
             if low < high {
-                unread.insert(wire_partition(partition));
+                unread.insert(partition, high);
+            } else {
+                // There is nothing to read up to here.
+                reached.insert(partition, high);
             }
             assigned
                 .add_partition_offset(wire, wire_partition(partition), Offset::Beginning)
@@ -165,7 +172,7 @@ impl Topic {
         }
         consumer.assign(&assigned).map_err(failed("read a broadcast topic"))?;
         let (wire, partitions) = (wire.clone(), shared.topics.at(index).partitions);
-        Ok(Self { wire, partitions, consumer, reached: HashMap::new(), unread })
+        Ok(Self { wire, partitions, consumer, reached, unread })
     }
 
     /// What has come; waits at most `wait` for the first.
@@ -188,12 +195,18 @@ impl Topic {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.unread.remove(&partition);
+                    self.unread.remove(&partition.unsigned_abs());
                 }
                 Some(Err(problem)) => debug!(%problem, "reading a broadcast topic"),
-                None => return,
+                None => break,
             }
             wait = Duration::ZERO;
+        }
+        // The client says by itself that a partition ends, but only once a fetch has found nothing for its whole wait.
+        if !self.unread.is_empty() {
+            let unread = std::mem::take(&mut self.unread);
+            self.unread =
+                unread.into_iter().filter(|(partition, end)| !self.has_reached(*partition, *end)).collect();
         }
     }
 }

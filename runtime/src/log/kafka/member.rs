@@ -230,6 +230,7 @@ impl Log for Member {
 
     fn poll(&mut self, limits: Limits, wait: Duration) -> Result<Polled, Error> {
         let deadline = Instant::now() + wait;
+        let was_sending = self.is_sending();
         self.hand_over()?;
         self.touch()?;
         loop {
@@ -262,6 +263,9 @@ impl Log for Member {
                 if let Some(polled) = self.apply_rebalance()? {
                     return Ok(polled);
                 }
+                if was_sending && !self.is_sending() {
+                    return Ok(Polled::Settled);
+                }
             }
             let now = Instant::now();
             if now >= deadline {
@@ -292,6 +296,10 @@ impl Log for Member {
         self.next_id += 1;
         self.in_flight.push_back(InFlight { id, appended: Instant::now(), fenced });
         Ok(id)
+    }
+
+    fn is_sending(&self) -> bool {
+        !self.failed && self.pipeline.as_ref().is_some_and(Pipeline::is_sending)
     }
 
     fn settle(&mut self, wait: Duration) -> Result<Option<(BatchId, Outcome)>, Error> {

@@ -34,6 +34,12 @@ const QUEUED_RECORDS_MIN: usize = 10_000;
 const QUEUED_KILOBYTES_MAX: usize = 32 << 10;
 /// How long a broker holds a fetch that finds nothing. A partition that is assigned meanwhile waits for it.
 const FETCH_WAIT_MS: u32 = 100;
+/// The same for clients that read the same partitions for as long as they live. Each fetch that finds nothing costs the broker
+/// as much as one that does, and a process has a dozen such clients.
+const FOLLOW_WAIT_MS: u32 = 500;
+/// A member hears of a rebalance by the answer to a heartbeat, and a cooperative one takes two of them: with a third of the session
+/// time-out, as is usual, a start or a take-over waited for seconds.
+const GROUP_HEARTBEAT_MS_MAX: u32 = 500;
 /// How soon a queue that was full is filled again; the client's default of a second would be seen as latency.
 const FETCH_BACKOFF_MS: u32 = 5;
 /// Unconnected brokers are tried again after this, doubled up to the second.
@@ -198,6 +204,13 @@ impl Options {
         config
     }
 
+    /// For reading the same partitions, chosen by hand, to the end of its life.
+    pub(crate) fn following(&self, id: &str, group: &str) -> ClientConfig {
+        let mut config = self.reading(id, group);
+        config.set("fetch.wait.max.ms", FOLLOW_WAIT_MS.to_string());
+        config
+    }
+
     /// For a member of `group`.
     pub(crate) fn joining(&self, worker: &str, group: &str) -> ClientConfig {
         let mut config = self.reading(worker, group);
@@ -206,7 +219,8 @@ impl Options {
         config.set("statistics.interval.ms", STATISTICS_MS.to_string());
         config.set("partition.assignment.strategy", "cooperative-sticky");
         config.set("session.timeout.ms", self.session_timeout_ms.to_string());
-        config.set("heartbeat.interval.ms", (self.session_timeout_ms / 3).to_string());
+        let heartbeat_ms = (self.session_timeout_ms / 3).min(GROUP_HEARTBEAT_MS_MAX);
+        config.set("heartbeat.interval.ms", heartbeat_ms.to_string());
         if self.rejoins_at_once {
             config.set("group.instance.id", format!("{}-{worker}", self.node));
         }
@@ -314,6 +328,7 @@ mod tests {
             for config in [
                 options.asking("x", false),
                 options.reading("x", "g"),
+                options.following("x", "g"),
                 options.joining("x", "g"),
                 options.producing("x", 1 << 20),
                 options.transacting("x", 16 << 20),

@@ -44,6 +44,8 @@ struct State {
     broken: AtomicBool,
     /// Batches that are not done with, void ones included.
     running: AtomicUsize,
+    /// Those of them that the sender is not done with.
+    unsent: AtomicUsize,
     /// None: given up, nothing may be written any more. Held while writing, so that nothing comes after that.
     store: Mutex<Option<Arc<Store>>>,
     signal: Arc<Signal>,
@@ -83,6 +85,7 @@ impl Pipeline {
             void: AtomicBool::new(false),
             broken: AtomicBool::new(false),
             running: AtomicUsize::new(0),
+            unsent: AtomicUsize::new(0),
             store: Mutex::new(Some(store)),
             signal,
         });
@@ -96,8 +99,10 @@ impl Pipeline {
     /// The caller keeps to [`COMMITS_IN_FLIGHT_MAX`], so this never waits.
     pub(crate) fn push(&self, work: Work) -> Result<(), Error> {
         self.state.running.fetch_add(1, Ordering::AcqRel);
+        self.state.unsent.fetch_add(1, Ordering::AcqRel);
         self.works.try_send(work).map_err(|_| {
             self.state.running.fetch_sub(1, Ordering::AcqRel);
+            self.state.unsent.fetch_sub(1, Ordering::AcqRel);
             Error::Closed
         })
     }
@@ -108,6 +113,11 @@ impl Pipeline {
 
     pub(crate) fn has_outcome(&self) -> bool {
         !self.outcomes.is_empty()
+    }
+
+    /// Whether another batch would have to wait for the sender.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.state.unsent.load(Ordering::Acquire) > 0
     }
 
     /// Everything on its way that is not being committed yet is aborted.
@@ -170,7 +180,10 @@ fn send_all(state: &State, incoming: &Receiver<Work>, free: &Receiver<RingProduc
         // The one that has rested longest: its markers are written.
         let Ok(producer) = free.recv() else { return };
         let sent = (!state.void.load(Ordering::Acquire)).then(|| transaction::send(&producer, &work));
-        if ready.send(Ready { work, producer, sent }).is_err() {
+        let handed_over = ready.send(Ready { work, producer, sent });
+        state.unsent.fetch_sub(1, Ordering::AcqRel);
+        state.signal.notify();
+        if handed_over.is_err() {
             return;
         }
     }

@@ -59,7 +59,7 @@ impl Reader {
         // Without a group of its own it is only asked for a name, under which nothing is kept.
         let named = shared.options.wire(group.as_deref().unwrap_or(&id));
         let consumer: BaseConsumer<Quiet> =
-            BaseConsumer::from_config_and_context(&shared.options.reading(&id, &named), Quiet)
+            BaseConsumer::from_config_and_context(&shared.options.following(&id, &named), Quiet)
                 .map_err(refused)?;
         let mut places = Vec::new();
         for name in topics {

@@ -17,8 +17,10 @@ use super::options::CALL_WAIT;
 use crate::log::{Batch, BatchId};
 use crate::record::{Headers, Outgoing};
 
-/// How often acknowledgements are looked for. `commit_transaction` itself would look every 100 ms.
-const DRAIN_POLL: Duration = Duration::from_micros(200);
+/// Between two looks for acknowledgements. `commit_transaction` itself would look every 100 ms. Slept and not polled: the client
+/// counts its waits in whole milliseconds and spins through shorter ones, by which a worker took the core that its broker
+/// needed to answer.
+const ACKNOWLEDGED_LOOK: Duration = Duration::from_micros(300);
 
 /// A position to be committed, the topic as the cluster knows it.
 #[derive(Clone, Debug)]
@@ -120,9 +122,18 @@ fn drain(producer: &RingProducer, deadline: Instant) -> Result<(), Failure> {
         if Instant::now() >= deadline {
             return Err(Failure::abort(format!("records were not acknowledged within {CALL_WAIT:?}")));
         }
-        producer.poll(DRAIN_POLL);
+        look(producer);
     }
     Ok(())
+}
+
+/// Takes what has come, or waits a little where nothing has.
+fn look(producer: &RingProducer) {
+    let in_flight = producer.in_flight_count();
+    producer.poll(Duration::ZERO);
+    if producer.in_flight_count() == in_flight {
+        std::thread::sleep(ACKNOWLEDGED_LOOK);
+    }
 }
 
 type Outbound<'a> = BaseRecord<'a, [u8], [u8], usize>;
@@ -138,7 +149,7 @@ fn produce<'a>(
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
                 if Instant::now() < deadline =>
             {
-                producer.poll(DRAIN_POLL);
+                look(producer);
             }
             Err((error, _)) => return Err(Failure::abort(format!("a record was not taken: {error}"))),
         }

@@ -7,13 +7,33 @@ use tracing::{debug, warn};
 use super::{DUE_UNKNOWN, InFlight, Open, Setback, Turn, Worker};
 use crate::Error;
 use crate::log::{Batch, COMMITS_IN_FLIGHT_MAX, Log, Outcome, Position};
-use crate::shard::Handler;
 use crate::shard::settings::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, LOG_FAILURES_MAX};
+use crate::shard::{Handler, Settings};
 
 /// How long one wait for an outcome lasts before it is said that it takes long.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
 
 impl<L: Log, H: Handler> Worker<L, H> {
+    /// Whether more may go into the batch that is open: it would only wait for the one before it to be sent. What a transaction
+    /// costs the log does not depend on how much is in it, so that under load this is what makes it cheap; and nothing is later
+    /// for it.
+    pub(super) fn is_held_open(&self) -> bool {
+        let Settings { batch_records_max, batch_bytes_max, batch_timers_max, .. } = &self.settings;
+        !self.open.is_empty()
+            && self.open.records < *batch_records_max
+            && self.open.timers < *batch_timers_max
+            && self.staged_bytes() < *batch_bytes_max
+            && self.log.is_sending()
+    }
+
+    pub(super) fn staged_bytes(&self) -> usize {
+        self.open.outputs_bytes + self.overlay.changed_bytes()
+    }
+
+    pub(super) fn append_unless_held(&mut self) -> Result<(), Setback> {
+        if self.is_held_open() { Ok(()) } else { self.append() }
+    }
+
     /// Puts what is staged on its way.
     pub(super) fn append(&mut self) -> Result<(), Setback> {
         if self.open.is_empty() {
@@ -21,6 +41,9 @@ impl<L: Log, H: Handler> Worker<L, H> {
         }
         self.make_room()?;
         let open = std::mem::take(&mut self.open);
+        if open.records > 0 {
+            self.metrics.batch_records.record(open.records as f64);
+        }
         let outputs = open.outputs.len() as u64;
         let batch = Batch {
             partitions: open.partitions.into_iter().collect(),

@@ -32,13 +32,14 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let due = self.partitions.iter().filter(|(_, next_due_ms)| **next_due_ms <= until_ms);
         let partitions: Vec<u32> = due.map(|(partition, _)| *partition).collect();
         for partition in partitions {
-            let timers_max = self.settings.batch_timers_max - fired;
+            let timers_max = self.settings.batch_timers_max.saturating_sub(self.open.timers);
             if timers_max == 0 {
                 break;
             }
             let due = self.timers.due(&mut self.log, partition, until_ms, timers_max)?;
             // Looked up anew at the next turn: some may be left, and others may have been set.
             self.partitions.insert(partition, DUE_UNKNOWN);
+            self.open.timers += due.len();
             for timer in due {
                 fired += usize::from(self.fire(&timer)?);
             }
