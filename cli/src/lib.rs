@@ -13,6 +13,7 @@ pub mod control;
 mod dead_letters;
 pub mod demo;
 mod docs;
+pub mod doctor;
 mod downstream;
 pub mod exit;
 mod health;
@@ -77,6 +78,8 @@ enum Command {
     Downstream(downstream::Command),
     /// Whether the service runs and is well; exit code 3 where it is not.
     Status(status::Arguments),
+    /// Look at all that the service rests on (brokers, topics, registry, state, database, disk, clock), and say what is wrong and how to mend it; exit code 3 where something is.
+    Doctor(doctor::Arguments),
     /// Check log, state, projection and ledger of a stopped service against each other; exit code 3 where something is wrong.
     Verify(verify::Arguments),
     /// Look at the settings, or check a file of them.
@@ -144,6 +147,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dlq(command) => dead_letters::dead_letters(&settings, command),
         Command::Downstream(command) => downstream::downstream(&settings, &command),
         Command::Status(arguments) => status::status(&settings, &arguments),
+        Command::Doctor(arguments) => doctor::doctor(&settings, &arguments),
         Command::Verify(arguments) => verify::verify(&settings, &arguments),
         Command::Config(_) => unreachable!("answered above, since settings that are wrong are its business"),
         Command::Health(arguments) => health::health(&settings, &arguments),
