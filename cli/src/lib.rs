@@ -16,6 +16,7 @@ mod docs;
 pub mod doctor;
 mod downstream;
 pub mod exit;
+mod grouping;
 mod health;
 pub mod metrics;
 mod notify;
@@ -70,6 +71,9 @@ enum Command {
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
+    /// How processors are grouped: which share threads and commits.
+    #[command(subcommand)]
+    Topology(grouping::Command),
     /// Records that could not be processed: look at them, and send them again.
     #[command(subcommand)]
     Dlq(dead_letters::Command),
@@ -144,6 +148,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Projection(command) => projection::projection(&settings, &command),
         Command::Schemas(command) => registry::schemas(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, command),
+        Command::Topology(command) => grouping::topology(&settings, &command),
         Command::Dlq(command) => dead_letters::dead_letters(&settings, command),
         Command::Downstream(command) => downstream::downstream(&settings, &command),
         Command::Status(arguments) => status::status(&settings, &arguments),

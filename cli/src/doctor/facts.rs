@@ -1,6 +1,8 @@
 //! What the doctor knows before it decides anything.
 use runtime::log::kafka::{Changelog, Cluster, Drift, Progress};
 use schemas::registry::registration::Answered;
+use topology::SubTopology;
+use topology::regroup::Grouping;
 
 /// What was learnt of one thing, or why nothing was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub struct Facts {
     pub brokers: Known<Brokers>,
     pub topics: Known<Vec<Drift>>,
     pub registry: Known<Vec<Answered>>,
+    pub grouping: Known<Grouped>,
     pub lags: Known<Vec<GroupLag>>,
     pub stores: Known<Vec<Store>>,
     pub projection: Known<Projection>,
@@ -78,6 +81,14 @@ pub struct Brokers {
     pub cluster: Cluster,
     /// `kafka.replication`.
     pub replication: usize,
+}
+
+/// How the processors are grouped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grouped {
+    /// On the log; absent: nobody has worked on it yet.
+    pub applied: Option<Grouping>,
+    pub set: Vec<SubTopology>,
 }
 
 /// What a group has still to read of a topic.

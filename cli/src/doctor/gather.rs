@@ -7,13 +7,13 @@ use runtime::log::embedded::Inspection;
 use schemas::registry::registration::{self, Task};
 use schemas::topics;
 
-use super::facts::{Clock, Directory, Disk, Facts, GroupLag, Known, Projection, Service};
+use super::facts::{Clock, Directory, Disk, Facts, GroupLag, Grouped, Known, Projection, Service};
 use super::gather_kafka;
 use crate::control::{Client, Request};
 use crate::operations::block_on;
 use crate::operations::status::Status;
 use crate::operations::topics::PROJECTION_GROUP;
-use crate::service::{DISK_RESERVE_BYTES, LOG_DIR, catalog, disk_left_bytes, projected};
+use crate::service::{DISK_RESERVE_BYTES, LOG_DIR, catalog, disk_left_bytes, grouping, projected};
 use crate::settings::key::without_password;
 use crate::settings::{LogKind, Settings};
 use crate::verify::positions;
@@ -31,6 +31,7 @@ pub fn facts(settings: &Settings) -> anyhow::Result<Facts> {
         brokers: Known::None,
         topics: Known::None,
         registry: Known::None,
+        grouping: Known::NotAsked("the log could not be asked"),
         lags: Known::None,
         stores: Known::None,
         projection: Known::NotAsked("the log could not be asked how far it goes"),
@@ -105,6 +106,7 @@ fn clock(url: &str) -> Known<Clock> {
 fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
     if let Some(status) = status {
         facts.directory = Known::Is(Directory::InUse);
+        facts.grouping = Known::NotAsked("the service looked at it when it started");
         let lag = |line: crate::operations::status::LagLine| GroupLag {
             group: line.group,
             topic: line.topic,
@@ -122,6 +124,7 @@ fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
     let folder = settings.node.data_dir.join(LOG_DIR);
     if !folder.exists() {
         facts.directory = Known::Is(Directory::Absent);
+        facts.grouping = Known::NotAsked("there is no log yet");
         facts.lags = Known::NotAsked("there is no log yet");
         facts.projection = projection(settings, |_| None);
         return;
@@ -129,6 +132,7 @@ fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
     match Inspection::open(&folder) {
         Ok(log) => {
             facts.directory = Known::Is(whole(&log, settings));
+            facts.grouping = grouped(settings, log.meta_get(grouping::NOTE).map_err(Into::into));
             facts.lags = Known::of(lags(&log));
             facts.projection = projection(settings, |topic| {
                 Some(log.bounds(topic).ok()?.into_iter().map(|(_, end)| end).collect())
@@ -149,6 +153,12 @@ fn whole(log: &Inspection, settings: &Settings) -> Directory {
         partitions: log.topics().get(topics::ORDER_EVENTS).map(|spec| spec.partitions),
         partitions_set: settings.log.partitions,
     }
+}
+
+/// `kept`: what the log keeps of it.
+pub(super) fn grouped(settings: &Settings, kept: anyhow::Result<Option<bytes::Bytes>>) -> Known<Grouped> {
+    let applied = kept.and_then(|kept| kept.map(|raw| grouping::decoded(&raw)).transpose());
+    Known::of(applied.map(|applied| Grouped { applied, set: settings.subtopologies.clone() }))
 }
 
 fn lags(log: &Inspection) -> anyhow::Result<Vec<GroupLag>> {

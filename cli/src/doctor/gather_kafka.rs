@@ -6,8 +6,8 @@ use runtime::log::kafka::{self, Drift, Kafka};
 use topology::SubTopology;
 
 use super::facts::{Brokers, Facts, GroupLag, Known, Store};
-use super::gather::{projection, system_clock};
-use crate::service::{catalog, settled_specs};
+use super::gather::{grouped, projection, system_clock};
+use crate::service::{catalog, grouping, settled_specs};
 use crate::settings::{STATE_DIR, Settings};
 
 const NO_BROKERS: &str = "the brokers do not answer";
@@ -39,6 +39,7 @@ pub(super) fn facts(settings: &Settings, facts: &mut Facts) -> anyhow::Result<()
         return Ok(());
     }
     let log = Kafka::open_to_look(options, specs.clone(), system_clock())?;
+    facts.grouping = grouped(settings, log.note(grouping::NOTE).map_err(Into::into));
     facts.lags = Known::of(lags(&log, &settings.subtopologies));
     facts.stores = Known::of(stores(&log, settings, &specs));
     facts.projection = projection(settings, |topic| log.end_offsets(topic).ok());

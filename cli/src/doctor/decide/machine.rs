@@ -1,6 +1,6 @@
 //! What is on this machine: service, data directory, disk, database, clock.
 use super::{Check, Finding, check};
-use crate::doctor::facts::{Clock, Directory, Disk, Known, Projection, Service};
+use crate::doctor::facts::{Clock, Directory, Disk, Grouped, Known, Projection, Service};
 use crate::operations::status::{DISK_LEFT_BYTES_WELL, PROJECTION_LAG_RECORDS_WELL};
 
 /// Machines of one system compare due times and time-outs that others wrote: further apart than this, tasks look late that are not.
@@ -80,6 +80,26 @@ pub(super) fn disk(known: &Known<Disk>) -> Option<Check> {
         let low = is_low
             .then(|| Finding::problem(directory, what, "make room on the disk that holds it, or move it"));
         (format!("{} MiB left for \"{directory}\"", mib(*left_bytes)), low.into_iter().collect())
+    })
+}
+
+pub(super) fn grouping(known: &Known<Grouped>) -> Option<Check> {
+    let missing = ("the grouping that the log keeps", "the message says what is wrong with it");
+    check("grouping", known, missing, |Grouped { applied, set }| {
+        let Some(applied) = applied else {
+            return (
+                "none yet; the first service groups the processors as the settings say".to_owned(),
+                Vec::new(),
+            );
+        };
+        let other = (!applied.is(set)).then(|| {
+            Finding::problem(
+                "[[subtopology]]",
+                format!("the settings say \"{}\", and no service starts with them", applied.next(set)),
+                "set them back; or, while no service runs, `orderstream topology apply`",
+            )
+        });
+        (format!("epoch {}: {applied}", applied.epoch), other.into_iter().collect())
     })
 }
 

@@ -115,6 +115,7 @@ pub fn diagnose(facts: &Facts) -> Vec<Check> {
         cluster::brokers(&facts.brokers),
         cluster::topics(&facts.topics),
         cluster::registry(&facts.registry),
+        machine::grouping(&facts.grouping),
         cluster::lags(&facts.lags),
         cluster::stores(&facts.stores),
         machine::projection(&facts.projection),

@@ -1,8 +1,11 @@
 use runtime::log::kafka::{Changelog, Cluster, Copies, Drift, Progress};
 use schemas::registry::registration::{Answered, LEVEL, Outcome, Version};
 
+use topology::SubTopology;
+use topology::regroup::Grouping;
+
 use super::*;
-use crate::doctor::facts::{Brokers, Clock, Directory, Disk, GroupLag, Projection, Service, Store};
+use crate::doctor::facts::{Brokers, Clock, Directory, Disk, GroupLag, Grouped, Projection, Service, Store};
 
 /// Everything as it must be, on a cluster.
 fn well() -> Facts {
@@ -30,6 +33,7 @@ fn well() -> Facts {
         brokers: Known::Is(Brokers { cluster, replication: 3 }),
         topics: Known::Is(Vec::new()),
         registry: Known::Is(vec![subject]),
+        grouping: grouped(SubTopology::defaults()),
         lags: Known::Is(vec![lag(5, 1)]),
         stores: Known::Is(vec![Store {
             worker: "orders-0".to_owned(),
@@ -44,6 +48,10 @@ fn well() -> Facts {
         }),
         clock: Known::Is(Clock { with: "r".to_owned(), before_ms: 1_000, told_ms: 1_000, after_ms: 1_010 }),
     }
+}
+
+fn grouped(set: Vec<SubTopology>) -> Known<Grouped> {
+    Known::Is(Grouped { applied: Some(Grouping::first(&SubTopology::defaults())), set })
 }
 
 fn lag(records: u64, members: usize) -> GroupLag {
@@ -186,6 +194,11 @@ fn what_is_wrong_with_the_machine_is_named() {
         (|f| f.directory = whole(vec![("group g".to_owned(), "too far".to_owned())], Some(4)),
          "Problem data directory: group g: too far\n\
           Problem data directory: log.partitions: the settings say 8, and the log was made with 4\n"),
+        (|f| f.grouping = Known::Is(Grouped { applied: None, set: SubTopology::split() }), ""),
+        (|f| f.grouping = grouped(SubTopology::split()),
+         "Problem grouping: [[subtopology]]: the settings say \"capture: capture; decomposition: decomposition; downstream: downstream; \
+          fallout: fallout; inventory: inventory; orchestration: orchestration; stuckOrders: stuckOrders; validation: validation\", \
+          and no service starts with them\n"),
         (|f| f.disk = disk(512 << 20, Some(64 << 20)), ""),
         (|f| f.disk = disk((512 << 20) - 1, Some(64 << 20)),
          "Problem disk: data: 511 MiB are left; below 512 somebody should make room\n"),
