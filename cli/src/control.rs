@@ -54,6 +54,8 @@ pub enum Request {
     ResetScenario,
     /// Everything at a glance: [`crate::operations::status::Status`].
     Status,
+    /// How the processors are grouped: [`crate::operations::topology::TopologyView`].
+    ShowTopology,
     /// Publishes the body, a catalog as canonical JSON; answered with a [`crate::service::catalog::Publication`].
     PublishCatalog { body_bytes: usize },
     /// The published versions: a list of [`crate::service::catalog::Listed`].
@@ -121,6 +123,7 @@ impl Request {
             | Request::Fate(_)
             | Request::ListCatalogs
             | Request::ShowCatalog { .. }
+            | Request::ShowTopology
             | Request::Status => (0, 0),
         }
     }

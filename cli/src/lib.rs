@@ -13,8 +13,10 @@ pub mod control;
 mod dead_letters;
 pub mod demo;
 mod docs;
+pub mod doctor;
 mod downstream;
 pub mod exit;
+mod grouping;
 mod health;
 pub mod metrics;
 mod notify;
@@ -69,6 +71,9 @@ enum Command {
     /// What lies on the topics.
     #[command(subcommand)]
     Topics(topics::Command),
+    /// How processors are grouped: which share threads and commits.
+    #[command(subcommand)]
+    Topology(grouping::Command),
     /// Records that could not be processed: look at them, and send them again.
     #[command(subcommand)]
     Dlq(dead_letters::Command),
@@ -77,6 +82,8 @@ enum Command {
     Downstream(downstream::Command),
     /// Whether the service runs and is well; exit code 3 where it is not.
     Status(status::Arguments),
+    /// Look at all that the service rests on (brokers, topics, registry, state, database, disk, clock), and say what is wrong and how to mend it; exit code 3 where something is.
+    Doctor(doctor::Arguments),
     /// Check log, state, projection and ledger of a stopped service against each other; exit code 3 where something is wrong.
     Verify(verify::Arguments),
     /// Look at the settings, or check a file of them.
@@ -141,9 +148,11 @@ fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Projection(command) => projection::projection(&settings, &command),
         Command::Schemas(command) => registry::schemas(&settings, &command),
         Command::Topics(command) => topics::topics(&settings, command),
+        Command::Topology(command) => grouping::topology(&settings, &command),
         Command::Dlq(command) => dead_letters::dead_letters(&settings, command),
         Command::Downstream(command) => downstream::downstream(&settings, &command),
         Command::Status(arguments) => status::status(&settings, &arguments),
+        Command::Doctor(arguments) => doctor::doctor(&settings, &arguments),
         Command::Verify(arguments) => verify::verify(&settings, &arguments),
         Command::Config(_) => unreachable!("answered above, since settings that are wrong are its business"),
         Command::Health(arguments) => health::health(&settings, &arguments),

@@ -100,6 +100,14 @@ impl Cluster {
         self.brokers[index].port
     }
 
+    /// One of Kafka's own tools, by the name of its class.
+    pub fn tool(&self, class: &str) -> Command {
+        let (java, _) = self.java(0, "tool.log");
+        let mut command = Command::new(&java[0]);
+        command.args(&java[1..]).arg(class);
+        command
+    }
+
     /// Options of a log on it, with its state below `directory`.
     pub fn options(&self, directory: &Path) -> Options {
         let replication = u16::try_from(self.brokers.len()).expect("few brokers");

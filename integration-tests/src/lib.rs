@@ -9,3 +9,4 @@ pub mod process;
 pub mod registry;
 pub mod scenario;
 pub mod shop;
+pub mod work;

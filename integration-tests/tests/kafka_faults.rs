@@ -355,9 +355,10 @@ fn topics_that_do_not_fit_are_told_with_what_would() {
     };
     assert_eq!(
         open(vec![TopicSpec::new("a", 3)]).unwrap_err(),
-        "topics of the cluster do not fit, 2 findings: \
+        "topics of the cluster do not fit, 3 findings: \
          topic \"drift-a\": topic is missing, needed is one with 3 partitions; \
-         topic \"drift-orderstream.changelog.3\": topic is missing, needed is one with 3 partitions"
+         topic \"drift-orderstream.changelog.3\": topic is missing, needed is one with 3 partitions; \
+         topic \"drift-orderstream.notes\": topic is missing, needed is one with 1 partitions"
     );
     let small = TopicSpec { record_bytes_max: 1_000, retention_ms: Some(60_000), ..TopicSpec::new("a", 3) };
     create(&options, vec![small.clone()]).unwrap();

@@ -4,18 +4,15 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use cli::control::{Client, Submission};
-use cli::demo::{feed, judge};
-use cli::service::{Store, catalog};
+use cli::service::catalog;
 use cli::settings::Settings;
-use connectors::upstream::{Generator, Oracle, Settings as Upstream};
-use domain::Timestamp;
+use connectors::upstream::Generator;
 use integration_tests::kafka::Cluster;
 use integration_tests::process::{Said, Service, binary, root, until};
 use integration_tests::registry::Registry;
-use projection::Projection;
+use integration_tests::work::{self, settle, submit};
 use schemas::registry::subject;
 use schemas::{contracts, topics};
 use tempfile::TempDir;
@@ -27,9 +24,6 @@ const SEED: u64 = 7;
 /// A worker that was killed is noticed after this; what is under way in its partitions waits that long.
 const SESSION_MS: u32 = 2_000;
 const JOIN_WAIT: Duration = Duration::from_secs(60);
-/// So long after the last event nothing is expected any more.
-const QUIET: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One for all tests; it ends with the process.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start(1));
@@ -54,7 +48,7 @@ impl Node {
              [logging]\nlevel = \"info\"\n",
             CLUSTER.addresses(),
             root().join("config/catalog"),
-            folder.join("scenario.json"),
+            work::scenario(folder),
         );
         std::fs::write(&file, text).unwrap();
         Node { file, data_dir, port }
@@ -111,56 +105,11 @@ fn register(registry: &Registry, systems: impl Iterator<Item = String>) {
 }
 
 fn generator() -> Generator {
-    let upstream = Upstream {
-        seed: SEED,
-        orders: ORDERS,
-        fault_rate: FAULT_RATE,
-        base_time: Timestamp(runtime::Clock::now_ms(&runtime::SystemClock)),
-        future_start_ms_max: 2_000,
-        outages: true,
-        only: None,
-    };
-    Generator::new(upstream, Vec::new()).unwrap()
+    work::generator(SEED, ORDERS, FAULT_RATE)
 }
 
 fn plant(folder: &Path, generator: &Generator, settings: &Settings) {
-    let mut planted = connectors::downstream::Scenario { seed: SEED, ..Default::default() };
-    planted.cover(catalog::load(&settings.catalog).unwrap().task_types.values());
-    generator.plant(&mut planted);
-    std::fs::write(folder.join("scenario.json"), planted.to_json()).unwrap();
-}
-
-async fn submit(settings: &Settings, submissions: &[connectors::upstream::Submission]) {
-    let mut client = Client::connect(&settings.node.data_dir).await.unwrap().expect("it runs");
-    for submission in submissions {
-        let described = Submission {
-            key: Some(submission.order_key.0.clone()),
-            request_id: Some(submission.request_id.0.clone()),
-            media_type: submission.media_type.clone(),
-            body_bytes: submission.body.len(),
-        };
-        client.submit(described, &submission.body).await.unwrap();
-    }
-}
-
-/// Until all orders stand where they must in this projection; what does not is found by the judge afterwards.
-async fn settle(settings: &Settings, oracle: &Oracle) -> bool {
-    let projection = Projection::open(&settings.projection_url()).await.unwrap();
-    let (mut events, mut moved_at) = (0, Instant::now());
-    let stands = loop {
-        let summary = projection.summary().await.unwrap();
-        let now: i64 = summary.events.values().sum();
-        if now != events {
-            (events, moved_at) = (now, Instant::now());
-        }
-        let stands = feed::stands_as_expected(&summary, oracle);
-        if stands || moved_at.elapsed() > QUIET {
-            break stands;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    projection.close().await;
-    stands
+    work::plant(folder, SEED, generator, settings);
 }
 
 #[test]
@@ -200,13 +149,7 @@ fn two_processes_share_the_work_and_every_order_ends_as_it_must_though_one_is_ki
     // It forgot everything, and what lies on the log is read by whoever opens it.
     registry.restart();
     register(&registry, systems());
-    let store = Store::open(&settings, &catalog::load(&settings.catalog).unwrap()).unwrap();
-    let dead_letters = judge::dead_letters(&store);
-    drop(store);
-    let findings = tokio.block_on(judge::judge(&settings, &oracle, dead_letters.unwrap())).unwrap();
-    let first = findings[..findings.len().min(10)].join("\n");
-    let shown = folder.display();
-    assert!(findings.is_empty(), "{} findings, all in {shown}; the first:\n{first}", findings.len());
+    work::judge(&settings, &oracle);
     std::fs::remove_dir_all(folder).unwrap();
 }
 

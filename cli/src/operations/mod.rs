@@ -16,6 +16,7 @@ pub mod dead_letters;
 pub mod downstream;
 pub mod status;
 pub mod topics;
+pub mod topology;
 
 /// Answers requests on an open data directory.
 pub struct Operations {
@@ -90,6 +91,7 @@ impl Operations {
             Request::SetScenario { .. } => json(self.set_scenario(&body)?),
             Request::ResetScenario => json(self.reset_scenario()?),
             Request::Status => json(self.status()?),
+            Request::ShowTopology => json(self.show_topology()?),
             Request::PublishCatalog { .. } => json(catalog::offer_document(&self.store, &body)?),
             Request::ListCatalogs => json(catalog::list(&self.store)?),
             Request::ShowCatalog { version } => {

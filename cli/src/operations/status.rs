@@ -35,6 +35,8 @@ pub struct Status {
     pub healthy: bool,
     /// Why it is not well; empty where it is.
     pub problems: Vec<String>,
+    /// Why the log cannot be written at the moment; absent where it can.
+    pub write_failure: Option<String>,
     pub data_dir: String,
     pub version: String,
     pub process_id: Option<u32>,
@@ -104,6 +106,7 @@ impl Operations {
         let state = |(state, count): (&OrderState, &i64)| (word(state), *count);
         let mut status = Status {
             running: self.is_running(),
+            write_failure: self.store.log.write_failure().map(|reason| reason.to_string()),
             data_dir: data_dir.display().to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process_id: Some(std::process::id()).filter(|_| self.is_running()),
@@ -136,9 +139,8 @@ impl Operations {
         if !status.running {
             problems.push("the service is not running".to_owned());
         }
-        problems.extend(
-            self.store.log.write_failure().map(|reason| format!("the log cannot be written: {reason}")),
-        );
+        problems
+            .extend(status.write_failure.iter().map(|reason| format!("the log cannot be written: {reason}")));
         if status.disk.left_bytes < DISK_LEFT_BYTES_WELL {
             problems.push(format!(
                 "{} MiB are left on the disk of the data directory; below {} MiB somebody should make room",

@@ -16,6 +16,7 @@ use crate::settings::{LogKind, Settings};
 mod behaviour;
 pub mod catalog;
 mod downstream;
+pub mod grouping;
 pub mod heartbeat;
 mod lags;
 mod process;
@@ -90,6 +91,7 @@ impl Service {
         watch.opened(&store);
         watch.vitals.log_opened();
         projecting::check(&settings.projection_url(), &store)?;
+        grouping::require(&store.log, &settings.subtopologies)?;
         catalog::publish(&store, &catalog)?;
         watch.vitals.catalog_published(catalog.version.as_str());
         let mut service = Service {
@@ -103,7 +105,7 @@ impl Service {
         };
         for group in &settings.subtopologies {
             for number in 0..group.workers {
-                service.start_worker(settings, group, number)?;
+                service.start_worker(settings, group, number, &group.topics())?;
             }
         }
         service.start_heartbeat(settings)?;
@@ -115,18 +117,37 @@ impl Service {
         Ok(service)
     }
 
-    fn start_worker(
+    /// Nothing of a service, on an open log: for whoever starts only some of it.
+    ///
+    /// # Errors
+    /// Files are not as they must be; a registry lacks our schemas.
+    pub(crate) fn idle(settings: &Settings, store: Arc<Store>) -> anyhow::Result<Service> {
+        store.learn_ids()?;
+        Ok(Service {
+            behaviour: Arc::new(Behaviour::open(settings, &catalog::load(&settings.catalog)?)?),
+            store,
+            stop: StopSignal::new(),
+            failed: Arc::new(AtomicBool::new(false)),
+            threads: Vec::new(),
+            vitals: Arc::new(Vitals::new(settings, Arc::new(SystemClock))),
+            stop_wait: Duration::from_millis(settings.node.stop_wait_ms),
+        })
+    }
+
+    /// `reads`: the topics of the group that it shall read; where that is not all of them, its timers wait.
+    pub(crate) fn start_worker(
         &mut self,
         settings: &Settings,
         group: &topology::SubTopology,
         number: u32,
+        reads: &[&str],
     ) -> anyhow::Result<()> {
         let name = format!("{}-{number}", group.name);
         let membership = Membership {
             group: group.name.as_str().into(),
             worker: name.as_str().into(),
             processors: group.processors.iter().map(|processor| processor.name().into()).collect(),
-            topics: group.topics().into_iter().map(Into::into).collect(),
+            topics: reads.iter().map(|topic| (*topic).into()).collect(),
             topics_broadcast: vec![topics::CATALOG.into(), topics::DOWNSTREAM_HEALTH.into()],
         };
         let member = self.store.log.member(membership)?;
@@ -138,6 +159,7 @@ impl Service {
             batch_records_max: settings.batch.records_max,
             batch_bytes_max: settings.batch.bytes_max,
             batch_timers_max: settings.batch.timers_max,
+            fires_timers: reads.len() == group.topics().len(),
             ..runtime::Settings::new(&name, topics::DEAD_LETTERS)
         };
         let worker = Worker::new(member, watched, self.store.clock.clone(), shard_settings)?;

@@ -39,7 +39,7 @@ pub const SECTIONS: &[Section] = &[
     section("registry", "The schema registry, where there is one."),
     section("kafka", "The cluster, where log.kind is \"kafka\"; of no effect elsewhere. Its topics are made by `orderstream topics create`."),
     section("retention", "How long things are kept. What is past its time is deleted in the background."),
-    section(SUBTOPOLOGY, "Processors in one sub-topology share shards and commits. All order-keyed processors together cost one commit for the whole chain; placed apart they exchange the same events through the topics. Each processor is in exactly one. Without any such table, the ones shown here are in force."),
+    section(SUBTOPOLOGY, "Processors in one sub-topology share shards and commits. All order-keyed processors together cost one commit for the whole chain; placed apart they exchange the same events through the topics. Each processor is in exactly one. Without any such table, the ones shown here are in force. A log is worked on by one grouping at a time: a service with another does not start before orderstream topology apply has carried the positions over."),
     section("batch", "How much a worker does in one commit. Larger batches give more orders per second and longer times per order."),
     section("catalog", "What is sold and how it is built."),
     section("orchestration", "How orders are carried out."),
@@ -173,7 +173,7 @@ pub const KEYS: &[Key] = &[
 /// The keys of one `[[subtopology]]`; each must be there.
 #[rustfmt::skip]
 pub const SUBTOPOLOGY_KEYS: &[(&str, &str)] = &[
-    ("name", "Its name, of letters, digits, - and _: the group under which its positions are kept. Never change it on a data directory that is in use."),
+    ("name", "Its name, of letters, digits, - and _: the group under which its positions are kept."),
     ("processors", "capture, validation, decomposition, orchestration, fallout, stuckOrders (keyed by order), inventory (by product), downstream (by system). All of one sub-topology have the same kind of key."),
     ("workers", "Threads, from 1 to 64; more than there are partitions are idle."),
 ];

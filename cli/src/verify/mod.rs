@@ -21,7 +21,7 @@ mod cells;
 mod keyed;
 mod ledger;
 mod orders;
-mod positions;
+pub(crate) mod positions;
 mod records;
 mod rows;
 mod timers;

@@ -3,13 +3,13 @@ use runtime::log::embedded::Inspection;
 
 use super::Check;
 
-pub(super) struct Positions {
+pub(crate) struct Positions {
     pub check: Check,
     /// Every group has read all there is.
     pub is_quiet: bool,
 }
 
-pub(super) fn check(log: &Inspection) -> Positions {
+pub(crate) fn check(log: &Inspection) -> Positions {
     let mut check = Check::new("positions");
     let mut is_quiet = true;
     for topic in log.topics().iter().map(|spec| spec.name.to_string()) {

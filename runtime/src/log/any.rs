@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::embedded::{self, Embedded, Group, Sizes, Start};
 use super::kafka::{self, Kafka};
-use super::{Batch, BatchId, Limits, Log, Membership, Outcome, Polled, Position};
+use super::{Batch, BatchId, GroupPositions, Limits, Log, Membership, Note, Outcome, Polled, Position};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::store::keys::{CellKey, TimerKey};
 use crate::timer::DueTimer;
@@ -158,6 +158,36 @@ impl AnyLog {
     /// Errors: the store cannot be asked. None: it is not on this machine.
     pub fn sizes(&self) -> Result<Option<Sizes>, Error> {
         self.embedded().map(Embedded::sizes).transpose()
+    }
+
+    /// A value that [`AnyLog::regroup`] has left.
+    ///
+    /// Errors: the log cannot be read.
+    pub fn note(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        match self {
+            Self::Embedded(log) => log.meta_get(key),
+            Self::Kafka(log, _) => log.note(key),
+        }
+    }
+
+    /// Sets where groups go on, and a value, all or nothing, where the value still is what the caller knows: whether it was.
+    ///
+    /// Errors: a group has members; a topic is unknown; the log cannot be written.
+    pub fn regroup(&self, positions: Vec<GroupPositions>, note: Note<'_>) -> Result<bool, Error> {
+        match self {
+            Self::Embedded(log) => log.regroup(positions, note),
+            Self::Kafka(log, _) => log.regroup(&positions, &note),
+        }
+    }
+
+    /// Who is in a group at the moment. On one machine nobody but this process can be, so it is not asked.
+    ///
+    /// Errors: the brokers do not answer.
+    pub fn group_members(&self, group: &str) -> Result<Vec<String>, Error> {
+        match self {
+            Self::Embedded(_) => Ok(Vec::new()),
+            Self::Kafka(log, _) => log.group_members(group),
+        }
     }
 
     /// The topics that it was opened with.

@@ -97,6 +97,22 @@ pub struct Position {
     pub next_offset: i64,
 }
 
+/// Where a group goes on. Without any position: the group is given up, and its own are of no use any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPositions {
+    pub group: Arc<str>,
+    pub positions: Vec<Position>,
+}
+
+/// A small value that the log keeps for its caller, and how it is to change: only where it still is what the caller knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    pub key: &'a str,
+    /// None: there is none yet.
+    pub before: Option<&'a [u8]>,
+    pub after: Bytes,
+}
+
 /// A cell's new value; None: deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellChange {

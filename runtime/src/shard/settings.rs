@@ -30,6 +30,9 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// The most timers that one batch fires.
     pub batch_timers_max: usize,
+    /// Whether timers that are due fire; else they wait for the next worker that has their partition. A worker that reads only a part of
+    /// its inputs must leave them: what they ask after may lie in the others.
+    pub fires_timers: bool,
     /// Where records go that no handler can process.
     pub dead_letter_topic: Arc<str>,
 }
@@ -42,6 +45,7 @@ impl Settings {
             batch_records_max: 1_000,
             batch_bytes_max: 2 << 20,
             batch_timers_max: 500,
+            fires_timers: true,
             dead_letter_topic: dead_letter_topic.into(),
         }
     }

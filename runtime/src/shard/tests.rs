@@ -75,6 +75,10 @@ struct World {
 }
 
 fn world(handler: Obedient) -> World {
+    world_of(handler, Settings { batch_records_max: 3, ..Settings::new("one", "dead") })
+}
+
+fn world_of(handler: Obedient, settings: Settings) -> World {
     let directory = TempDir::new().unwrap();
     let clock = ManualClock::at(1_000);
     let names = ["in", "out", "dead", "news"];
@@ -88,7 +92,6 @@ fn world(handler: Obedient) -> World {
         topics_broadcast: vec!["news".into()],
     };
     let member = log.member(membership).unwrap();
-    let settings = Settings { batch_records_max: 3, ..Settings::new("one", "dead") };
     let worker = Worker::new(member, handler, Arc::new(clock.clone()), settings).unwrap();
     World { _directory: directory, log, clock, worker }
 }
@@ -226,6 +229,22 @@ fn what_came_before_a_timer_was_due_is_handled_before_it_fires_and_what_came_lat
     let at = |what: &str| out.iter().position(|said| said.starts_with(what)).unwrap_or(usize::MAX);
     assert!(at("f after") < at("first alarm"), "{out:?}");
     assert!(at("first alarm") < at("last after"), "{out:?}");
+}
+
+#[test]
+fn where_timers_wait_for_another_worker_records_are_handled_all_the_same() {
+    let mut world =
+        world_of(Obedient::default(), Settings { fires_timers: false, ..Settings::new("one", "dead") });
+    world.send(&["a"]);
+    assert_eq!(world.work(), [] as [&str; 0]);
+    world.clock.set(5_000);
+    world.send(&["b"]);
+    assert_eq!(world.work(), [] as [&str; 0]);
+    assert_eq!(world.out(), ["a after  at 1000", "b after a at 5000"]);
+    // It does not turn round and round for what it may not do.
+    let before = Instant::now();
+    assert_eq!(world.worker.turn(Duration::from_millis(20)).unwrap(), Turn::Idle);
+    assert!(before.elapsed() >= Duration::from_millis(20));
 }
 
 #[test]

@@ -94,6 +94,14 @@ pub fn carry_out(url: &str, task: Task, wanted: &[Wanted]) -> Result<Vec<Answere
     })
 }
 
+/// The time by the registry's clock, in whole seconds, as HTTP writes it; none where it does not say.
+///
+/// # Errors
+/// It does not answer.
+pub fn date(url: &str) -> Result<Option<String>, Error> {
+    asked(|| Rest::new(url)?.date())
+}
+
 fn subject_of(registry: &Rest, task: Task, wanted: &Wanted) -> Result<Answered, Error> {
     let subject = &wanted.subject;
     let level = registry.level(subject)?;

@@ -60,6 +60,17 @@ impl Rest {
         Ok(Rest { client: client.map_err(|error| unavailable(Box::new(error)))?, url: Address(url) })
     }
 
+    /// The time by its clock, as it says it with every answer; none where it does not.
+    pub(super) fn date(&self) -> Result<Option<String>, Error> {
+        let asked = self.client.get(self.at(&["schemas", "types"])).send();
+        let answer = asked.map_err(|source| Error::Unavailable {
+            what: "the time".to_owned(),
+            source: Box::new(source.without_url()),
+        })?;
+        let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
+        Ok(date.map(str::to_owned))
+    }
+
     /// The level that is set for the subject itself.
     pub(super) fn level(&self, subject: &str) -> Result<Option<String>, Error> {
         match self.asked(subject, self.client.get(self.at(&["config", subject]))) {

@@ -21,8 +21,9 @@ use super::signal::Signal;
 use super::store::Store;
 use super::{Durability, format, options};
 use crate::Error;
-use crate::log::{BatchId, CellChange, Outcome, Position, TimerChange};
+use crate::log::{BatchId, CellChange, GroupPositions, Outcome, Position, TimerChange};
 use crate::record::Outgoing;
+use crate::store::keys;
 
 /// The most requests that wait for the committer; who has one more waits, or is refused.
 pub(crate) const REQUESTS_MAX: usize = 1_024;
@@ -91,9 +92,11 @@ pub(crate) enum Request {
         positions: Vec<Position>,
         reply: Sender<Written>,
     },
-    MetaPut {
+    /// A small value of a caller, with positions that are set in the same write.
+    Keep {
         key: Vec<u8>,
         value: Bytes,
+        positions: Vec<GroupPositions>,
         reply: Sender<Written>,
     },
     Join {
@@ -233,7 +236,10 @@ impl Committer {
                 self.add_positions(&group, &positions);
                 self.waiting.push(Waiting::Outsider { reply, placed: Vec::new() });
             }
-            Request::MetaPut { key, value, reply } => {
+            Request::Keep { key, value, positions, reply } => {
+                for of_group in &positions {
+                    self.set_positions(of_group);
+                }
                 self.open.put_cf(self.store.family(options::META), key, value);
                 self.waiting.push(Waiting::Outsider { reply, placed: Vec::new() });
             }
@@ -343,6 +349,16 @@ impl Committer {
             start = *stop;
         }
         placed
+    }
+
+    /// A group that is left without any is forgotten.
+    fn set_positions(&mut self, of_group: &GroupPositions) {
+        if of_group.positions.is_empty() {
+            let begin = format::group_prefix(&of_group.group);
+            let end = keys::prefix_end(&begin).expect("a name begins with no byte that is the largest");
+            self.open.delete_range_cf(self.store.family(options::POSITIONS), begin, end);
+        }
+        self.add_positions(&of_group.group, &of_group.positions);
     }
 
     fn add_positions(&mut self, group: &str, positions: &[Position]) {

@@ -26,7 +26,7 @@ const SOFTWARE: &str = concat!("orderstream ", env!("CARGO_PKG_VERSION"));
 const LOCK_FILE: &str = "orderstream.lock";
 const VERSION_FILE: &str = "version";
 const SEAL_FILE: &str = "closed";
-const STORE_FOLDER: &str = "store";
+pub(crate) const STORE_FOLDER: &str = "store";
 /// Names the manifest in force: without it RocksDB would take the folder for an empty one.
 const CURRENT_FILE: &str = "CURRENT";
 /// The version file is two short lines; a larger one is none.

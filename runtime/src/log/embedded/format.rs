@@ -120,9 +120,15 @@ fn take_length(raw: &[u8], at: &mut usize) -> Option<usize> {
     None
 }
 
-pub(crate) fn position_key(group: &str, topic_id: u16, partition: u32) -> Vec<u8> {
+/// All positions of a group begin with this.
+pub(crate) fn group_prefix(group: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(group.len() + 8);
     keys::push_part(&mut key, group.as_bytes());
+    key
+}
+
+pub(crate) fn position_key(group: &str, topic_id: u16, partition: u32) -> Vec<u8> {
+    let mut key = group_prefix(group);
     key.extend_from_slice(&topic_id.to_be_bytes());
     key.extend_from_slice(&partition.to_be_bytes());
     key

@@ -39,7 +39,7 @@ pub use producer::{Pending, Producer};
 pub use reader::{Reader, Start};
 pub use sizes::Sizes;
 
-use crate::log::{Limits, Membership};
+use crate::log::{GroupPositions, Limits, Membership, Note};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::{Clock, Error};
 use committer::{Committer, REQUESTS_MAX, Request};
@@ -193,8 +193,21 @@ impl Embedded {
 
     /// Waits until it is durable.
     pub fn meta_put(&self, key: &str, value: Bytes) -> Result<(), Error> {
+        self.keep(key, value, Vec::new())
+    }
+
+    /// Sets positions of groups and a caller's value in one write, durably, where the value still is `before`: whether it was. Only
+    /// while no group has members.
+    pub fn regroup(&self, positions: Vec<GroupPositions>, note: Note<'_>) -> Result<bool, Error> {
+        if self.meta_get(note.key)?.as_deref() != note.before {
+            return Ok(false);
+        }
+        self.keep(note.key, note.after, positions).map(|()| true)
+    }
+
+    fn keep(&self, key: &str, value: Bytes, positions: Vec<GroupPositions>) -> Result<(), Error> {
         let (reply, written) = bounded(1);
-        self.request(Request::MetaPut { key: caller_key(key), value, reply })?;
+        self.request(Request::Keep { key: caller_key(key), value, positions, reply })?;
         Pending::new(written).wait(META_WAIT).map(|_| ())
     }
 

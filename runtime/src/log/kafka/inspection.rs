@@ -14,14 +14,15 @@ use tracing::debug;
 use super::context::Quiet;
 use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
+use super::fitness::Changelog;
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, Options};
 use super::transaction::wire_partition;
-use super::{Kafka, Shared};
+use super::{Kafka, Shared, topics};
 use crate::Error;
 use crate::log::Limits;
 use crate::log::embedded::Group;
-use crate::record::Record;
+use crate::record::{Record, TopicSpec};
 
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// How many offsets before the end the last record is looked for first; ten times as many with each look that finds none.
@@ -227,6 +228,35 @@ impl Kafka {
             }
         }
         Ok(groups)
+    }
+
+    /// Who is in a group at the moment, as `client on host`. A worker that died stays until its session ends.
+    ///
+    /// Errors: the brokers do not answer.
+    pub fn group_members(&self, group: &str) -> Result<Vec<String>, Error> {
+        let wire = self.shared.options.wire(group);
+        let client = self.looking.group(&self.shared, group)?.0;
+        let listed =
+            client.fetch_group_list(Some(&wire), CALL_WAIT).map_err(failed("list the members of a group"))?;
+        let ours = listed.groups().iter().filter(|group| group.name() == wire);
+        let shown = |member: &rdkafka::groups::GroupMemberInfo| {
+            format!("{} on {}", member.client_id(), member.client_host().trim_start_matches('/'))
+        };
+        Ok(ours.flat_map(|group| group.members()).map(shown).collect())
+    }
+
+    /// Per partition, what the changelog of inputs with so many partitions has.
+    ///
+    /// Errors: there is none; the brokers do not answer.
+    pub fn changelogs(&self, partitions: u32) -> Result<Vec<Changelog>, Error> {
+        let options = &self.shared.options;
+        let name = options.changelog_topic(partitions);
+        let spec = TopicSpec { compacted: true, ..TopicSpec::new(&name, partitions) };
+        let delete_retention_ms = topics::delete_retention_ms(options, &spec)?;
+        let wire: Arc<str> = options.wire(&name).into();
+        let places: Vec<Place> = (0..partitions).map(|partition| (wire.clone(), partition)).collect();
+        let bounds = self.looking.ends.written_all(&places)?.into_iter();
+        Ok(bounds.map(|(begin, end)| Changelog { begin, end, delete_retention_ms }).collect())
     }
 
     fn positions(&self, group: &str, places: &[Place]) -> Result<Vec<Option<i64>>, Error> {

@@ -17,9 +17,12 @@ mod context;
 mod ends;
 mod failure;
 mod faults;
+mod fitness;
 mod incoming;
 mod inspection;
+mod looks;
 mod member;
+mod notes;
 mod options;
 mod pipeline;
 mod producer;
@@ -28,6 +31,7 @@ mod replay;
 mod restore;
 mod staging;
 mod store;
+mod stores;
 mod topics;
 mod transaction;
 
@@ -37,6 +41,8 @@ use std::sync::Arc;
 use tracing::info;
 
 pub use faults::Faults;
+pub use fitness::{Changelog, Unfit, unfit};
+pub use looks::{Cluster, Copies, look};
 pub use member::Member;
 pub use options::{
     Connection, Identity, Mechanism, Options, PRODUCERS_MAX, PRODUCERS_MIN, Sasl, Secret, Security,
@@ -44,6 +50,8 @@ pub use options::{
 };
 pub use producer::{Pending, Producer};
 pub use reader::Reader;
+pub use store::{Progress, named};
+pub use stores::{WorkerStore, stores};
 pub use topics::{Drift, brokers, check, create};
 
 use crate::log::Membership;
@@ -94,6 +102,29 @@ impl Kafka {
         let topics = Topics::checked(topics)?;
         let all = topics::with_changelogs(&options, &topics)?;
         topics::require(&options, &all)?;
+        Self::assembled(options, topics, &all, clock)
+    }
+
+    /// The same for looking at a cluster whose topics may not fit: what is asked about a topic that is not there fails then.
+    ///
+    /// Errors: the client refuses its settings.
+    pub fn open_to_look(
+        options: Options,
+        topics: Vec<TopicSpec>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        check_options(&options)?;
+        let topics = Topics::checked(topics)?;
+        let all = topics::with_changelogs(&options, &topics)?;
+        Self::assembled(options, topics, &all, clock)
+    }
+
+    fn assembled(
+        options: Options,
+        topics: Topics,
+        all: &Topics,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let wire: Vec<Arc<str>> = topics.iter().map(|spec| options.wire(&spec.name).into()).collect();
         let by_wire = wire.iter().cloned().zip(0..).collect();
         let record_bytes_max = all.iter().map(|spec| spec.record_bytes_max).max().unwrap_or(0);

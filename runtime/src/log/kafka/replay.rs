@@ -12,7 +12,8 @@ use tracing::{debug, error, info};
 
 use super::changelog::{self, Change};
 use super::failure::failed;
-use super::restore::{Run, Ticket, includes};
+use super::fitness::includes;
+use super::restore::{Run, Ticket};
 use super::transaction::wire_partition;
 use crate::Error;
 

@@ -22,6 +22,7 @@ use super::Shared;
 use super::context::Quiet;
 use super::ends::Ends;
 use super::failure::{failed, refused};
+use super::fitness::{Changelog, unfit};
 use super::replay::Replay;
 use super::store::Store;
 use super::transaction::wire_partition;
@@ -239,27 +240,10 @@ impl Run {
         let partition = job.partition;
         let progress = self.store.progress(partition)?;
         let now_ms = self.shared.clock.now_ms();
-        let unfit = match &progress {
-            None => None,
-            Some(progress) if progress.rebuilding => Some("its last rebuild was cut short".to_owned()),
-            Some(progress) if !includes(&progress.processors, self.store.processors()) => {
-                Some(format!("it has the state of \"{}\" only", progress.processors))
-            }
-            Some(progress) if progress.next_offset > high => Some(format!(
-                "it is ahead, at {} of {high}: the topic was made anew or cut off",
-                progress.next_offset
-            )),
-            Some(progress) if progress.next_offset < low => {
-                Some(format!("the changelog begins at {low}, it is at {}", progress.next_offset))
-            }
-            Some(progress)
-                if progress.next_offset < high
-                    && now_ms.saturating_sub(progress.applied_ms) > self.inputs.delete_retention_ms =>
-            {
-                Some("it was away so long that deletions may be forgotten".to_owned())
-            }
-            Some(_) => None,
-        };
+        let delete_retention_ms = self.inputs.delete_retention_ms;
+        let changelog = Changelog { begin: low, end: high, delete_retention_ms };
+        let needed = self.store.processors();
+        let unfit = progress.as_ref().and_then(|progress| unfit(progress, needed, changelog, now_ms));
         let (next_offset, rebuilding) = match (progress, unfit) {
             (Some(progress), None) => (progress.next_offset, false),
             (None, _) => {
@@ -267,7 +251,7 @@ impl Run {
                 (low, true)
             }
             (Some(_), Some(reason)) => {
-                warn!(partition, reason, "state of the partition is rebuilt from the whole changelog");
+                warn!(partition, %reason, "state of the partition is rebuilt from the whole changelog");
                 self.store.clear(partition, low)?;
                 (low, true)
             }
@@ -312,9 +296,4 @@ impl Run {
         }
         Ok(Restored { ticket: job.ticket, partition: job.partition, positions })
     }
-}
-
-/// Whether all of `needed` are among `held`; both as [`Store::processors`] gives them.
-pub(super) fn includes(held: &str, needed: &str) -> bool {
-    needed.split(',').all(|needed| held.split(',').any(|held| held == needed))
 }

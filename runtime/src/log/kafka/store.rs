@@ -25,7 +25,7 @@ const STATE: &str = "state";
 const TIMERS: &str = "timers";
 const TIMERS_DUE: &str = "timers_due";
 /// partition → [`Progress`].
-const PROGRESS: &str = "progress";
+pub(super) const PROGRESS: &str = "progress";
 
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const WRITE_BUFFERS_BYTES: usize = 48 << 20;
@@ -37,15 +37,15 @@ const CLEAR_TIMERS_MAX: usize = 10_000;
 
 /// How far a partition's changelog is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub struct Progress {
     /// The offset of the first record that is not in it.
-    pub(crate) next_offset: i64,
+    pub next_offset: i64,
     /// UTC milliseconds: when the store was last known to have all that the changelog had.
-    pub(crate) applied_ms: i64,
+    pub applied_ms: i64,
     /// Begun anew and not yet at the end: it may still hold keys of before.
-    pub(crate) rebuilding: bool,
-    /// Whose state is in it; that of others is passed over.
-    pub(crate) processors: String,
+    pub rebuilding: bool,
+    /// Whose state is in it, separated by commas; that of others is passed over.
+    pub processors: String,
 }
 
 impl Progress {
@@ -58,7 +58,7 @@ impl Progress {
         raw
     }
 
-    fn decode(raw: &[u8]) -> Option<Self> {
+    pub(super) fn decode(raw: &[u8]) -> Option<Self> {
         let (next_offset, rest) = raw.split_at_checked(8)?;
         let (applied_ms, rest) = rest.split_at_checked(8)?;
         let (rebuilding, processors) = rest.split_first()?;
@@ -86,6 +86,13 @@ impl std::fmt::Debug for Store {
     }
 }
 
+/// A set of processors in one string, the same for the same set.
+pub fn named<'a>(processors: impl Iterator<Item = &'a str>) -> String {
+    let mut named: Vec<&str> = processors.collect();
+    named.sort_unstable();
+    named.join(",")
+}
+
 fn failed(doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Error {
     move |source| Error::Store { doing, source: source.into() }
 }
@@ -97,9 +104,7 @@ fn damaged(what: &str) -> Error {
 impl Store {
     /// Opens or creates it. A damaged one is set aside, and begun anew from the changelog.
     pub(crate) fn open(path: &Path, processors: &[Arc<str>]) -> Result<Self, Error> {
-        let mut named: Vec<&str> = processors.iter().map(|processor| &**processor).collect();
-        named.sort_unstable();
-        let processors: Arc<str> = named.join(",").into();
+        let processors: Arc<str> = named(processors.iter().map(|processor| &**processor)).into();
         match Self::open_as_it_is(path, processors.clone()) {
             Err(Error::Damaged { what }) => {
                 let aside = path.with_extension("damaged");

@@ -12,12 +12,13 @@ use rdkafka::metadata::Metadata;
 
 use super::context::Quiet;
 use super::failure::{failed, refused, wait_for};
+use super::notes::NOTES_TOPIC;
 use super::options::{Options, RECORD_FRAMING_BYTES, WIRE_BATCH_BYTES};
 use crate::Error;
 use crate::record::{RECORD_BYTES_MAX, TopicSpec, Topics};
 
 /// How long the cluster may take to answer about its topics.
-const ASK_WAIT: Duration = Duration::from_secs(20);
+pub(super) const ASK_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks whether new topics are known to the brokers.
 const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
@@ -51,8 +52,8 @@ impl std::fmt::Display for Drift {
     }
 }
 
-/// What the cluster needs for these topics: they themselves, and a changelog for every partition count among them that
-/// an input may have.
+/// What the cluster needs for these topics: they themselves, a changelog for every partition count among them that
+/// an input may have, and the topic of the notes.
 pub(crate) fn with_changelogs(options: &Options, topics: &Topics) -> Result<Topics, Error> {
     let mut specs: Vec<TopicSpec> = topics.iter().cloned().collect();
     let counts: BTreeSet<u32> =
@@ -61,6 +62,7 @@ pub(crate) fn with_changelogs(options: &Options, topics: &Topics) -> Result<Topi
         let name = options.changelog_topic(partitions);
         specs.push(TopicSpec { compacted: true, ..TopicSpec::new(&name, partitions) });
     }
+    specs.push(TopicSpec { compacted: true, ..TopicSpec::new(NOTES_TOPIC, 1) });
     Topics::checked(specs)
 }
 
@@ -84,7 +86,7 @@ fn message_bytes_max(spec: &TopicSpec) -> usize {
         .max(WIRE_BATCH_BYTES + RECORD_FRAMING_BYTES)
 }
 
-fn admin(options: &Options) -> Result<AdminClient<Quiet>, Error> {
+pub(super) fn admin(options: &Options) -> Result<AdminClient<Quiet>, Error> {
     let config = options.asking(&format!("{}-topics", options.node), true);
     AdminClient::from_config_and_context(&config, Quiet).map_err(refused)
 }
@@ -206,7 +208,7 @@ fn partition_counts(options: &Options) -> Result<HashMap<String, usize>, Error> 
     Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
 }
 
-fn metadata(options: &Options) -> Result<Metadata, Error> {
+pub(super) fn metadata(options: &Options) -> Result<Metadata, Error> {
     let client: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(
         &options.asking(&format!("{}-topics", options.node), true),
         Quiet,

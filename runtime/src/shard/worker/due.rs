@@ -50,6 +50,9 @@ impl<L: Log, H: Handler> Worker<L, H> {
 
     /// Timers due by then may fire now; None: none is due, or records come first.
     fn due_until_ms(&mut self) -> Result<Option<i64>, Setback> {
+        if !self.settings.fires_timers {
+            return Ok(None);
+        }
         self.look_up_due()?;
         let next_due_ms = self.partitions.values().copied().min().unwrap_or(i64::MAX);
         // All that were held are fired: what is due since then has a backlog of its own.
@@ -99,6 +102,9 @@ impl<L: Log, H: Handler> Worker<L, H> {
     }
 
     pub(super) fn until_due(&self, wait: Duration) -> Duration {
+        if !self.settings.fires_timers {
+            return wait;
+        }
         if self.held.is_some_and(|held| held.records > 0) {
             return wait.min(Duration::from_millis(HELD_WAIT_MS_MAX));
         }

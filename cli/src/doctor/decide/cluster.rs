@@ -1,0 +1,249 @@
+//! What is elsewhere: brokers, topics, registry; and how this machine's part stands to it.
+use runtime::log::kafka::{Copies, Drift, TRANSACTION_TIMEOUT, Unfit, unfit};
+use schemas::registry::registration::{Answered, LEVEL, Outcome};
+
+use super::{Check, Finding, Level, check};
+use crate::doctor::facts::{Brokers, GroupLag, Known, Store};
+use crate::operations::status::LAG_RECORDS_WELL;
+
+/// A group without members keeps its positions so long; Kafka's own default. A service that is stopped for longer than the brokers
+/// remember would begin again with the oldest records.
+pub const OFFSETS_RETENTION_MINUTES_WELL: i64 = 7 * 24 * 60;
+
+pub(super) fn brokers(known: &Known<Brokers>) -> Option<Check> {
+    let missing = ("kafka.brokers", "look whether the brokers run, and at kafka.brokers and kafka.security");
+    check("brokers", known, missing, |Brokers { cluster, replication }| {
+        let mut findings = Vec::new();
+        if cluster.brokers.len() < *replication {
+            findings.push(Finding::problem(
+                "kafka.replication",
+                format!("it is {replication}, and the cluster has {} brokers", cluster.brokers.len()),
+                "start the brokers that are missing; or set kafka.replication to what the cluster can hold",
+            ));
+        }
+        for topic in &cluster.topics {
+            findings.extend(copies(topic, *replication));
+        }
+        let setting = |name: &str| cluster.settings.get(name).and_then(|value| value.parse::<i64>().ok());
+        let transaction_ms = i64::try_from(TRANSACTION_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+        if let Some(max_ms) = setting("transaction.max.timeout.ms").filter(|max_ms| *max_ms < transaction_ms)
+        {
+            findings.push(Finding::problem(
+                "the brokers' transaction.max.timeout.ms",
+                format!("it is {max_ms}, and transactions here take up to {transaction_ms}"),
+                format!("set it to {transaction_ms} or more; no worker starts before"),
+            ));
+        }
+        let kept = setting("offsets.retention.minutes");
+        if let Some(kept) = kept.filter(|kept| *kept < OFFSETS_RETENTION_MINUTES_WELL) {
+            findings.push(Finding::note(
+                "the brokers' offsets.retention.minutes",
+                format!(
+                    "it is {kept}: a service that is stopped for longer begins again with the oldest records"
+                ),
+                format!("set it to {OFFSETS_RETENTION_MINUTES_WELL} or more"),
+            ));
+        }
+        (format!("{} of them: {}", cluster.brokers.len(), cluster.brokers.join(", ")), findings)
+    })
+}
+
+fn copies(topic: &Copies, replication: usize) -> Vec<Finding> {
+    let Copies { topic, copies_min, behind, leaderless } = topic;
+    let place = format!("topic \"{topic}\"");
+    let mut findings = Vec::new();
+    if *leaderless > 0 {
+        findings.push(Finding::problem(
+            &place,
+            format!(
+                "{leaderless} of its partitions are led by no broker, and can be neither read nor written"
+            ),
+            "start the brokers that hold them",
+        ));
+    }
+    if *copies_min < replication {
+        findings.push(Finding::problem(
+            &place,
+            format!("a partition has {copies_min} copies, and kafka.replication is {replication}"),
+            "have the brokers make more (kafka-reassign-partitions); or set kafka.replication to what is meant",
+        ));
+    }
+    if *behind > 0 {
+        findings.push(Finding::note(
+            &place,
+            format!("a copy of {behind} of its partitions is behind"),
+            "look whether a broker is away, or slow",
+        ));
+    }
+    findings
+}
+
+pub(super) fn topics(known: &Known<Vec<Drift>>) -> Option<Check> {
+    let missing =
+        ("the topics of the cluster", "look at the brokers first, and whether this user may describe topics");
+    check("topics", known, missing, |drifts| {
+        let finding = |drift: &Drift| {
+            let Drift { topic, setting, found, needed } = drift;
+            let mend = if drift.is_missing() {
+                "`orderstream topics create` makes it".to_owned()
+            } else if *setting == "partitions" {
+                "the count of a topic never changes: set log.partitions to what was found; or, while nothing lies there, delete all \
+                 topics and `orderstream topics create`"
+                    .to_owned()
+            } else {
+                format!(
+                    "kafka-configs --bootstrap-server BROKER --alter --entity-type topics --entity-name {topic} --add-config \
+                     {setting}={needed}"
+                )
+            };
+            Finding::problem(
+                format!("topic \"{topic}\""),
+                format!("{setting} is {found}, needed is {needed}"),
+                mend,
+            )
+        };
+        let saw = if drifts.is_empty() {
+            "all are there, and as they must be".to_owned()
+        } else {
+            told(drifts.len())
+        };
+        (saw, drifts.iter().map(finding).collect())
+    })
+}
+
+fn told(findings: usize) -> String {
+    format!("{findings} not as they must be")
+}
+
+pub(super) fn registry(known: &Known<Vec<Answered>>) -> Option<Check> {
+    let missing =
+        ("registry.url", "look whether the registry runs, and at the address and what its password is");
+    check("registry", known, missing, |answered| {
+        let outcomes =
+            || answered.iter().flat_map(|one| one.versions.iter().map(move |version| (one, version)));
+        let known =
+            outcomes().filter(|(_, version)| matches!(version.outcome, Outcome::Known { .. })).count();
+        let mut findings = Vec::new();
+        let absent: Vec<&Answered> = outcomes()
+            .filter(|(_, version)| version.outcome == Outcome::Missing)
+            .map(|(one, _)| one)
+            .collect();
+        if let Some(first) = absent.first() {
+            findings.push(Finding::problem(
+                format!("subject \"{}\"{}", first.subject, more(absent.len())),
+                format!("{} of {} schemas are missing", absent.len(), outcomes().count()),
+                "`orderstream schemas register` registers them",
+            ));
+        }
+        let others: Vec<&Answered> =
+            answered.iter().filter(|one| one.level.as_deref() != Some(LEVEL)).collect();
+        // Of subjects that are not there nothing is set either.
+        if let Some(first) = others.first().filter(|_| absent.is_empty()) {
+            let level = first.level.as_deref().unwrap_or("the registry's default");
+            findings.push(Finding::problem(
+                format!("subject \"{}\"{}", first.subject, more(others.len())),
+                format!("compatibility is {level}, needed is {LEVEL}"),
+                "`orderstream schemas register` sets it",
+            ));
+        }
+        for (one, version) in outcomes() {
+            if let Outcome::Refused { said } = &version.outcome {
+                findings.push(Finding::problem(
+                    format!("subject \"{}\"", one.subject),
+                    format!("version {} is not there, and would be refused: {said}", version.number),
+                    "somebody else's schema lies there: find out whose, and give this system a registry, or a context, of its own",
+                ));
+            }
+        }
+        (format!("{} subjects, {known} schemas known", answered.len()), findings)
+    })
+}
+
+/// Behind the first of several.
+fn more(count: usize) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
+}
+
+pub(super) fn lags(known: &Known<Vec<GroupLag>>) -> Option<Check> {
+    let missing = (
+        "the positions of the groups",
+        "look at the brokers first, and whether this user may describe groups",
+    );
+    check("lag", known, missing, |lags| {
+        let total: u64 = lags.iter().map(|lag| lag.records).sum();
+        let finding = |GroupLag { group, topic, records, members }: &GroupLag| {
+            let level = if i64::try_from(*records).unwrap_or(i64::MAX) > LAG_RECORDS_WELL {
+                Level::Problem
+            } else if *records > 0 && *members == 0 {
+                Level::Note
+            } else {
+                return None;
+            };
+            let place = format!("group \"{group}\"");
+            let (what, mend) = if *members == 0 {
+                (
+                    format!("{records} records of topic \"{topic}\" wait, and no worker of it runs"),
+                    "start the service (`orderstream run`)",
+                )
+            } else {
+                (
+                    format!("{records} records of topic \"{topic}\" wait; it has {members} workers"),
+                    "give it more workers ([[subtopology]] workers) or machines; if it does not move, the service's log says why",
+                )
+            };
+            Some(Finding::new(level, place, what, mend))
+        };
+        (format!("{total} records to read"), lags.iter().filter_map(finding).collect())
+    })
+}
+
+pub(super) fn stores(known: &Known<Vec<Store>>) -> Option<Check> {
+    let missing =
+        ("the state of the workers", "look whether the folder \"state\" in the data directory may be read");
+    check("stores", known, missing, |stores| {
+        let partitions = stores.iter().flat_map(|store| &store.partitions).map(Vec::len).sum::<usize>();
+        (
+            format!("{} of workers, {partitions} partitions", stores.len()),
+            stores.iter().flat_map(store).collect(),
+        )
+    })
+}
+
+fn store(store: &Store) -> Vec<Finding> {
+    let place = format!("worker \"{}\"", store.worker);
+    let Some(needed) = &store.needed else {
+        let what =
+            "no worker of these settings has this name; its folder below \"state\" is of use to nobody";
+        return vec![Finding::note(
+            place,
+            what,
+            "delete the folder when the service is stopped, if the settings stay as they are",
+        )];
+    };
+    let partitions = match &store.partitions {
+        Ok(partitions) => partitions,
+        Err(reason) => {
+            let mend = "nothing where the service is writing to it, look again; one that is damaged is rebuilt from the changelog";
+            return vec![Finding::note(place, reason, mend)];
+        }
+    };
+    let finding = |(partition, stands, changelog): &(u32, _, _)| {
+        let unfit = unfit(stands, needed, *changelog, store.now_ms)?;
+        let (level, mend) = match unfit {
+            Unfit::CutShort | Unfit::Lacking { .. } | Unfit::AwayTooLong => (
+                Level::Note,
+                "nothing: it is rebuilt from the whole changelog when the worker takes the partition, which takes longer",
+            ),
+            Unfit::Ahead { .. } => (
+                Level::Problem,
+                "find out who made the changelog anew, or lost its end: what it had is gone, and what a rebuild gives lacks it",
+            ),
+            Unfit::Passed { .. } => (
+                Level::Problem,
+                "find out who deleted from the changelog: its cleanup.policy has to be compact alone, and what is gone a rebuild lacks",
+            ),
+        };
+        Some(Finding::new(level, format!("{place}, partition {partition}"), unfit.to_string(), mend))
+    };
+    partitions.iter().filter_map(finding).collect()
+}
