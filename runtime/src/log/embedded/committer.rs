@@ -7,125 +7,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use metrics::{Histogram, histogram};
 use rocksdb::{WriteBatch, WriteOptions};
 use tracing::warn;
 
-use super::assignment::{Event, Generation, Groups, MemberId};
+use super::assignment::{Groups, MemberId};
 use super::failing::Failing;
+use super::request::{Commit, Encoded, Request, Written};
 use super::retention::Maintenance;
-use super::room::Taken;
 use super::signal::Signal;
 use super::store::Store;
 use super::{Durability, format, options};
-use crate::Error;
-use crate::log::{BatchId, CellChange, GroupPositions, Outcome, Position, TimerChange};
-use crate::record::Outgoing;
+use crate::log::{BatchId, GroupPositions, Outcome, Position};
 use crate::store::keys;
 
-/// The most requests that wait for the committer; who has one more waits, or is refused.
-pub(crate) const REQUESTS_MAX: usize = 1_024;
 /// One write takes what waits, up to about this size: beyond it the fsync no longer dominates.
 const WRITE_BYTES_MAX: usize = 8 << 20;
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Records encoded by whoever sends them, so that the committer only copies.
-#[derive(Debug, Default)]
-pub(crate) struct Encoded {
-    bytes: Vec<u8>,
-    /// (topic index, partition, where its bytes end)
-    records: Vec<(usize, u32, usize)>,
-}
-
-impl Encoded {
-    /// Refuses the first record that no topic would take, and with it all.
-    pub(crate) fn checked(store: &Store, outputs: &[Outgoing]) -> Result<Self, Error> {
-        let mut encoded = Self::default();
-        encoded.records.reserve_exact(outputs.len());
-        for output in outputs {
-            let (topic, partition) = store.topics().place(output)?;
-            format::encode_record(&mut encoded.bytes, output);
-            encoded.records.push((topic, partition, encoded.bytes.len()));
-        }
-        Ok(encoded)
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-/// A worker's batch.
-#[derive(Debug)]
-pub(crate) struct Commit {
-    pub(crate) member: MemberId,
-    pub(crate) group: Arc<str>,
-    /// Raised by a rewind: what was appended before one that failed is void.
-    pub(crate) epoch: u64,
-    pub(crate) id: BatchId,
-    pub(crate) fences: Vec<(u32, Generation)>,
-    pub(crate) positions: Vec<Position>,
-    pub(crate) records: Encoded,
-    pub(crate) cells: Vec<CellChange>,
-    pub(crate) timers: Vec<TimerChange>,
-    pub(crate) outcomes: Sender<(BatchId, Outcome)>,
-    pub(crate) signal: Arc<Signal>,
-}
-
-/// Where each record of an outsider lies: (partition, offset), in the sequence in which they were sent.
-pub(crate) type Written = Result<Vec<(u32, i64)>, Arc<str>>;
-
-#[derive(Debug)]
-pub(crate) enum Request {
-    Commit(Box<Commit>),
-    Produce {
-        records: Encoded,
-        reply: Sender<Written>,
-        /// The room that it takes in the queue.
-        taken: Taken,
-    },
-    /// A reader's positions.
-    Positions {
-        group: Arc<str>,
-        positions: Vec<Position>,
-        reply: Sender<Written>,
-    },
-    /// A small value of a caller, with positions that are set in the same write.
-    Keep {
-        key: Vec<u8>,
-        value: Bytes,
-        positions: Vec<GroupPositions>,
-        reply: Sender<Written>,
-    },
-    Join {
-        group: Arc<str>,
-        partitions: u32,
-        member: MemberId,
-        events: Sender<Event>,
-        signal: Arc<Signal>,
-    },
-    Release {
-        group: Arc<str>,
-        member: MemberId,
-        partitions: Vec<u32>,
-    },
-    Remove {
-        group: Arc<str>,
-        member: MemberId,
-    },
-    /// Wakes `signal` whenever one of these topics grows.
-    Watch {
-        watcher: MemberId,
-        topics: Vec<usize>,
-        signal: Arc<Signal>,
-    },
-    Unwatch {
-        watcher: MemberId,
-    },
-    Stop,
-}
 
 /// Who is told when the open write is done, and what.
 enum Waiting {

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::assignment::{Event, Generation, MemberId};
-use super::committer::{Commit, Encoded, Request};
+use super::fetch::{Fetch, fetch_all, lag};
 use super::options;
+use super::request::{Commit, Encoded, Request};
 use super::signal::Signal;
 use super::store::Store;
 use crate::Error;
 use crate::Names;
 use crate::log::{Batch, BatchId, COMMITS_IN_FLIGHT_MAX, Limits, Log, Membership, Outcome, Polled};
-use crate::record::{Record, Topics};
+use crate::record::Topics;
 use crate::store::keys::{CellKey, TimerKey};
 use crate::timer::DueTimer;
 
@@ -23,47 +24,6 @@ use crate::timer::DueTimer;
 const SETTLE_WAIT: Duration = Duration::from_secs(30);
 /// What no partition ever has: a batch for a partition that is not held is fenced.
 const GENERATION_NONE: Generation = Generation::MAX;
-
-/// Where a reader goes on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fetch {
-    pub(crate) topic: usize,
-    pub(crate) partition: u32,
-    pub(crate) next_offset: i64,
-}
-
-/// Reads from as many of the partitions as the limits allow, beginning with another each time.
-pub(crate) fn fetch_all(
-    store: &Store,
-    fetches: &mut [Fetch],
-    turn: &mut usize,
-    mut limits: Limits,
-    names: &mut Names,
-) -> Result<Vec<Record>, Error> {
-    let mut records = Vec::new();
-    let count = fetches.len();
-    for step in 0..count {
-        let fetch = &mut fetches[(*turn + step) % count];
-        if fetch.next_offset >= store.end(fetch.topic, fetch.partition) {
-            continue;
-        }
-        let place = (fetch.topic, fetch.partition);
-        fetch.next_offset = store.fetch(place, fetch.next_offset, &mut limits, names, &mut records)?;
-        if limits.records_max == 0 || limits.bytes_max == 0 {
-            break;
-        }
-    }
-    *turn = turn.wrapping_add(1);
-    Ok(records)
-}
-
-/// How many records are between the positions and the ends, gaps counted as records.
-pub(crate) fn lag(store: &Store, fetches: &[Fetch]) -> u64 {
-    fetches
-        .iter()
-        .map(|fetch| (store.end(fetch.topic, fetch.partition) - fetch.next_offset).max(0).unsigned_abs())
-        .sum()
-}
 
 /// A member of a group on the embedded log.
 #[derive(Debug)]

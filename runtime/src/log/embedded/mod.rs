@@ -8,6 +8,7 @@ mod assignment;
 mod committer;
 pub(crate) mod directory;
 mod failing;
+mod fetch;
 mod format;
 mod inspection;
 mod member;
@@ -15,6 +16,7 @@ mod options;
 mod producer;
 mod reader;
 mod registration;
+mod request;
 mod retention;
 pub(crate) mod room;
 pub(crate) mod signal;
@@ -42,7 +44,8 @@ pub use sizes::Sizes;
 use crate::log::{GroupPositions, Limits, Membership, Note};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::{Clock, Error};
-use committer::{Committer, REQUESTS_MAX, Request};
+use committer::Committer;
+use request::{REQUESTS_MAX, Request};
 use store::Store;
 
 /// The bytes of a record as they lie in the store; [`record_of_bytes`] reads them. For tools that look at damaged data, and for tests.

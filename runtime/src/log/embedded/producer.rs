@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use super::committer::{Encoded, REQUESTS_MAX, Request, Written};
+use super::request::{Encoded, REQUESTS_MAX, Request, Written};
 use super::room::{QUEUED_BYTES_MAX, Room};
 use super::store::Store;
 use crate::Error;

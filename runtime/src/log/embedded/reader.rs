@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 
 use super::assignment::MemberId;
-use super::committer::Request;
-use super::member::{Fetch, fetch_all, lag};
+use super::fetch::{Fetch, fetch_all, lag};
 use super::producer::Pending;
+use super::request::Request;
 use super::signal::Signal;
 use super::store::Store;
 use crate::Error;
