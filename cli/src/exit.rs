@@ -38,7 +38,7 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What the settings in force do not allow: another command, or other settings, would be right. The code is [`USAGE`].
+/// What other flags, or the settings in force, do not allow: another command, or other settings, would be right. The code is [`USAGE`].
 #[derive(Debug)]
 pub struct Misplaced(pub &'static str);
 

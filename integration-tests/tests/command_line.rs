@@ -130,6 +130,7 @@ const WRONG: &[(&[&str], u8, &str)] = &[
     (&["order", "list", "--limit", "-1"],                               USAGE,  "-1"),
     (&["order", "list", "--limit", "1e3"],                              USAGE,  "--limit"),
     (&["order", "list", "--state", "lost"],                             USAGE,  "inProgress"),
+    (&["order", "list", "--format", "tmf641", "--tmf-version", "5"],    USAGE,  "version 4 alone"),
     (&["demo", "--orders", "0"],                                        USAGE,  "--orders"),
     (&["demo", "--faults", "NaN"],                                      USAGE,  "--faults"),
     (&["demo", "--seed", "99999999999999999999999"],                    USAGE,  "--seed"),

@@ -14,6 +14,8 @@ use schemas::tmf::{Contract, out};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::exit::Misplaced;
+
 /// As what an order is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -73,20 +75,31 @@ pub async fn read(projection: &Projection, key: &OrderKey) -> anyhow::Result<Opt
     }
 }
 
+/// Whether there is such a version of the format.
+///
+/// # Errors
+/// There is none; which one there is.
+pub fn check(format: Format, version: Option<Version>) -> Result<(), Misplaced> {
+    match (format, version) {
+        (Format::Tmf641, Some(Version::V5)) => {
+            Err(Misplaced("TMF641 is written in its version 4 alone; leave --tmf-version out"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// An order in a format. `version`: where none is given, the one that the order came in, else 5.
 ///
 /// # Errors
 /// There is no such version of the format; the order's document is not among what the projection keeps.
 pub fn render(answer: &Answer, format: Format, version: Option<Version>) -> anyhow::Result<Node> {
+    check(format, version)?;
     let came_in_v4 = answer.view.order.contract == Contract::Tmf622V4.name();
     let default = if came_in_v4 { Version::V4 } else { Version::V5 };
     let style = out::Style::of(version.unwrap_or(default).out());
     let view = order_view(answer)?;
     match format {
         Format::Tmf622 => Ok(out::product_order(&view, &style)),
-        Format::Tmf641 if version == Some(Version::V5) => {
-            bail!("TMF641 is written in its version 4 alone; leave --tmf-version out")
-        }
         Format::Tmf641 => Ok(Node::List(out::service_orders(&view, &style))),
         Format::Tmf637 => {
             let products = answer.products.iter().map(|row| {

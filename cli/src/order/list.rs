@@ -62,7 +62,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    standard: super::standard::Standard,
+    pub standard: super::standard::Standard,
 }
 
 /// The domain's own word for a state, as `inProgress`.

@@ -53,6 +53,11 @@ pub fn word<T: serde::Serialize>(value: &T) -> String {
 }
 
 pub fn order(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode> {
+    if let Command::Show { standard, .. } | Command::List(list::Arguments { standard, .. }) = command
+        && let Some(format) = standard.format
+    {
+        format::check(format, standard.tmf_version)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let projection = open(settings).await?;

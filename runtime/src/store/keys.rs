@@ -89,6 +89,13 @@ pub(crate) fn cell_of(encoded: &CellKey, prefix_bytes: usize) -> Bytes {
     encoded.0.slice(prefix_bytes..)
 }
 
+/// Its (partition, processor, key), encoded: what all cells of one key begin with.
+pub(crate) fn key_prefix_of(encoded: &CellKey) -> &[u8] {
+    let cell = take_partition(&encoded.0).and_then(|(_, rest)| Some(take_part(take_part(rest)?.1)?.1));
+    let cell = cell.expect("a name has all of its parts: `new` wrote it");
+    &encoded.0[..encoded.0.len() - cell.len()]
+}
+
 /// The name of a timer: (partition, key, processor, name), encoded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimerKey(Bytes);

@@ -15,7 +15,7 @@ pub struct Document<'i> {
     pub text: Result<&'i str, Reason>,
 }
 
-/// The documents of an input, in its sequence. A broken one is an entry of its own, and reading goes on with the next line.
+/// The documents of an input, in its sequence. A broken one is an entry of its own, and reading goes on with the next line that begins one.
 ///
 /// A list at the top is taken apart, whatever it holds. Broken text inside of a list ends the input: nothing after it can be trusted.
 pub fn documents(input: &[u8]) -> Documents<'_> {
@@ -79,10 +79,10 @@ impl<'i> Documents<'i> {
             }
             None => {
                 self.by_line = true;
-                self.at = line_end;
+                self.at = next_beginning(self.input, line_end);
                 return self.broken(
-                    start..line_end,
-                    "the document does not end; reading goes on with the next line",
+                    start..self.at,
+                    "the document does not end; reading goes on with the next line that begins with {",
                 );
             }
         };
@@ -101,6 +101,11 @@ impl<'i> Documents<'i> {
             text: Err(Reason::new(ReasonCode::DocumentUnreadable, "", message)),
         }
     }
+}
+
+/// Where the line ends before the next one that begins a document, so that one that is cut off is refused once and not by each of its lines.
+fn next_beginning(input: &[u8], from: usize) -> usize {
+    input[from..].windows(2).position(|two| two == b"\n{").map_or(input.len(), |at| from + at)
 }
 
 /// How long the value at the beginning is, by its brackets and quotes alone; whether it is JSON is asked later. `None`: it does not end.
@@ -168,8 +173,10 @@ mod tests {
 
     #[test]
     fn a_broken_document_is_named_by_its_line_and_the_others_are_read() {
-        let broken = "! line 1: the document does not end; reading goes on with the next line";
+        let broken =
+            "! line 1: the document does not end; reading goes on with the next line that begins with {";
         check("{\"a\":\n{}\n{\"b\":1}", &[(1, broken), (2, "{}"), (3, "{\"b\":1}")]);
+        check("{\"a\": [\n  {\"b\": 1},\n  2,\n{}\n{\"c\":1}", &[(1, broken), (4, "{}"), (5, "{\"c\":1}")]);
         check("nonsense\n{}", &[(1, "nonsense"), (2, "{}")]);
         check("[{}, {\"a\":1", &[(1, "{}"), (1, "! line 1: a document of the list does not end")]);
         let not_text = documents(b"{}\n{\"\xff\"}\n{}")
