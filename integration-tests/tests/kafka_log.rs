@@ -1,18 +1,21 @@
 //! The properties of every log, on a real broker.
 //!
 //! Faults met: commits that are aborted, lost, and committed without a word; a worker that the group expels while it goes
-//! on living; workers that die and are replaced; rebalances under load.
+//! on living; workers that die and are replaced; rebalances under load; a batch that is given up while its records are on their way.
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use integration_tests::kafka::Cluster;
-use runtime::conformance::{self, BROADCAST, Fault, GROUP, Harness, INPUT, PROCESSOR};
+use runtime::conformance::{self, BROADCAST, Fault, GROUP, Harness, INPUT, OUTPUT, PROCESSOR};
 use runtime::log::kafka::{Faults, Kafka, Member, Options, Producer, create};
-use runtime::{Limits, ManualClock, Membership, Outgoing, Record};
+use runtime::{
+    Batch, CellChange, CellKey, Limits, Log, ManualClock, Membership, Outcome, Outgoing, Polled, Record,
+};
 use tempfile::TempDir;
 
 /// One for all tests; it ends with the process.
@@ -33,6 +36,11 @@ struct KafkaHarness {
 
 impl KafkaHarness {
     fn new() -> Self {
+        Self::on_producers(4)
+    }
+
+    /// `producers`: of the ring of each worker.
+    fn on_producers(producers: usize) -> Self {
         // RUST_LOG=runtime=debug shows what the log says.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
@@ -42,6 +50,7 @@ impl KafkaHarness {
             prefix: format!("test-{}-", NEXT.fetch_add(1, Ordering::Relaxed)),
             faults: Some(faults.clone()),
             session_timeout_ms: 6_000,
+            producers,
             ..CLUSTER.options(directory.path())
         };
         create(&options, conformance::topics()).unwrap();
@@ -131,3 +140,55 @@ fn expel(port: u16, group: &str, member: &str) {
 }
 
 runtime::conformance_tests!(KafkaHarness::new());
+
+/// What the client refuses behind what it has begun to send. A producer that is used again at once must not have lost count of its records.
+#[test]
+fn a_batch_that_is_given_up_in_mid_send_leaves_its_producer_whole() {
+    const ROUNDS: usize = 5;
+    const RECORDS: usize = 20_000;
+    let mut harness = KafkaHarness::on_producers(1);
+    let mut log = harness.open("one");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut held = 0;
+    while held < conformance::PARTITIONS as usize {
+        assert!(Instant::now() < deadline, "the partitions were not assigned in time");
+        if let Polled::Assigned(partitions) = log.poll(LIMITS, Duration::from_millis(100)).unwrap() {
+            held += partitions.len();
+        }
+    }
+    let batch = |records: usize, cell: &[u8]| Batch {
+        partitions: (0..conformance::PARTITIONS).collect(),
+        outputs: (0..records).map(|number| output(number as u32 % conformance::PARTITIONS)).collect(),
+        cells: vec![CellChange {
+            cell: CellKey::new(0, PROCESSOR, b"k", b"c"),
+            value: Some(Bytes::copy_from_slice(cell)),
+        }],
+        ..Batch::default()
+    };
+    let too_large = vec![b'.'; runtime::TopicSpec::new(INPUT, 1).record_bytes_max + (1 << 20)];
+    for round in 0..ROUNDS {
+        let id = log.append(batch(RECORDS, &too_large)).unwrap();
+        let (settled, outcome) = log.settle(Duration::from_secs(60)).unwrap().unwrap();
+        // Unknown: the brokers were still ending the transaction before, and the client gave the producer up; the rewind makes a new one.
+        let given_up = matches!(outcome, Outcome::Aborted { .. } | Outcome::Unknown { .. });
+        assert!(settled == id && given_up, "round {round}: {outcome:?}");
+        log.rewind().unwrap();
+        let id = log.append(batch(conformance::PARTITIONS as usize, b"small")).unwrap();
+        let settled = log.settle(Duration::from_secs(60)).unwrap();
+        assert_eq!(settled, Some((id, Outcome::Committed)), "round {round}");
+    }
+    for partition in 0..conformance::PARTITIONS {
+        assert_eq!(harness.read(OUTPUT, partition).len(), ROUNDS, "what was given up is not there");
+    }
+}
+
+fn output(partition: u32) -> Outgoing {
+    Outgoing {
+        topic: OUTPUT.into(),
+        partition: Some(partition),
+        key: Some(Bytes::from_static(b"k")),
+        value: Some(Bytes::from_static(&[b'.'; 1_000])),
+        headers: Vec::new(),
+        timestamp_ms: 1,
+    }
+}

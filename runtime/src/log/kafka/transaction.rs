@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::changelog;
@@ -21,6 +22,9 @@ use crate::record::{Headers, Outgoing};
 /// counts its waits in whole milliseconds and spins through shorter ones, by which a worker took the core that its broker
 /// needed to answer.
 const ACKNOWLEDGED_LOOK: Duration = Duration::from_micros(300);
+
+/// For outcomes of records, while a transaction is aborted.
+const OUTCOME_WAIT: Duration = Duration::from_millis(20);
 
 /// A position to be committed, the topic as the cluster knows it.
 #[derive(Clone, Debug)]
@@ -97,10 +101,29 @@ pub(crate) fn commit(producer: &RingProducer) -> Result<(), Failure> {
 }
 
 /// Nothing of it is there afterwards, and the producer may be used again; an error leaves both open.
+///
+/// What waits is purged by the client, and what is on its way is waited for: to purge that too would leave gaps in the numbers by which
+/// brokers know records again, and the next transaction of this producer was then refused, or not answered until it timed out. The client
+/// counts a record as gone once somebody has taken its outcome, and does not take it itself.
 pub(crate) fn abort(producer: &RingProducer) -> Result<(), Failure> {
-    producer.purge(PurgeConfig::default().queue().inflight());
-    drain(producer, Instant::now() + CALL_WAIT)?;
-    producer.abort_transaction(CALL_WAIT).map_err(|error| Failure::at("abort a transaction", &error))
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let take_outcomes = || {
+            while !done.load(Ordering::Acquire) {
+                producer.poll(OUTCOME_WAIT);
+            }
+        };
+        let taking = std::thread::Builder::new().name("abort".to_owned()).spawn_scoped(scope, take_outcomes);
+        if let Err(problem) = taking {
+            return Err(Failure {
+                kind: Kind::Unknown,
+                reason: format!("could not start a thread: {problem}"),
+            });
+        }
+        let aborted = producer.abort_transaction(CALL_WAIT);
+        done.store(true, Ordering::Release);
+        aborted.map_err(|error| Failure::at("abort a transaction", &error))
+    })
 }
 
 fn offsets(positions: &[WirePosition]) -> Result<TopicPartitionList, Failure> {
