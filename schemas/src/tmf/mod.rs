@@ -206,6 +206,8 @@ fn check_members(node: &Node, path: &Path<'_>, findings: &mut Findings) {
                         || inner.pointer(),
                         "given more than once; give it once",
                     );
+                    // A pointer into it would point into the first one, which alone is read.
+                    continue;
                 }
                 if name.contains('\0') {
                     findings.add_at(

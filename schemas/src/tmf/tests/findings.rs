@@ -115,6 +115,11 @@ fn of_what_json_allows_and_an_order_must_not_have() {
     check(&order(r#""category": "a", "category": "b""#), &["FieldInvalid /category"]);
     check(&order(r#""category": "a\u0000""#), &["FieldInvalid /category"]);
     check(&order(r#""x": [{"a~/b": 1, "a~/b": 1}]"#), &["FieldInvalid /x/0/a~0~1b"]);
+    // A pointer into the second one would point into the first.
+    check(
+        &order(r#""note": [{"text": "a"}], "note": [{"text": "a"}, {"text": "b", "text": "c"}]"#),
+        &["FieldInvalid /note"],
+    );
 }
 
 #[test]
