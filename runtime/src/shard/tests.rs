@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use crate::conformance::input;
 use crate::log::embedded::{Durability, Embedded, Member};
 use crate::log::{Limits, Membership};
 use crate::record::{TopicSpec, Topics};
-use crate::{ManualClock, Outgoing};
+use crate::{Clock, ManualClock, Outgoing, StopSignal};
 
 const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const WAIT: Duration = Duration::from_millis(5);
@@ -79,8 +80,13 @@ fn world(handler: Obedient) -> World {
 }
 
 fn world_of(handler: Obedient, settings: Settings) -> World {
-    let directory = TempDir::new().unwrap();
     let clock = ManualClock::at(1_000);
+    world_by(Arc::new(clock.clone()), clock, handler, settings)
+}
+
+/// Of a worker that has a clock of its own.
+fn world_by(of_worker: Arc<dyn Clock>, clock: ManualClock, handler: Obedient, settings: Settings) -> World {
+    let directory = TempDir::new().unwrap();
     let names = ["in", "out", "dead", "news"];
     let topics = names.iter().map(|name| TopicSpec::new(name, 1)).collect();
     let log = Embedded::open(directory.path(), topics, Durability::Os, Arc::new(clock.clone())).unwrap();
@@ -92,7 +98,7 @@ fn world_of(handler: Obedient, settings: Settings) -> World {
         topics_broadcast: vec!["news".into()],
     };
     let member = log.member(membership).unwrap();
-    let worker = Worker::new(member, handler, Arc::new(clock.clone()), settings).unwrap();
+    let worker = Worker::new(member, handler, of_worker, settings).unwrap();
     World { _directory: directory, log, clock, worker }
 }
 
@@ -196,6 +202,31 @@ fn a_timer_fires_when_due_and_not_after_another_cancelled_it() {
         described.map(|name| header(letter, name)),
         ["timer", "alarm of nothing", "p", "alarm", "1100"]
     );
+}
+
+/// Each look at it is a second after the last one.
+#[derive(Debug)]
+struct Walking(AtomicI64);
+
+impl Clock for Walking {
+    fn now_ms(&self) -> i64 {
+        self.0.fetch_add(1_000, Ordering::Relaxed)
+    }
+
+    fn pause(&self, _: Duration, _: &StopSignal) {}
+}
+
+#[test]
+fn what_was_waited_for_is_handled_at_the_time_when_it_came() {
+    let clock = Arc::new(Walking(AtomicI64::new(0)));
+    let mut world =
+        world_by(clock.clone(), ManualClock::at(0), Obedient::default(), Settings::new("one", "dead"));
+    world.work();
+    world.send(&["a"]);
+    let before_wait_ms = clock.0.load(Ordering::Relaxed);
+    assert_eq!(world.worker.turn(WAIT).unwrap(), Turn::Worked);
+    world.work();
+    assert_eq!(world.out(), [format!("a after  at {}", before_wait_ms + 1_000)]);
 }
 
 #[test]

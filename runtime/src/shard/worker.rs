@@ -176,9 +176,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
             worked = true;
         }
         self.make_room()?;
-        if self.open.is_empty() {
-            self.now_ms = self.now_ms.max(self.clock.now_ms());
-        }
+        self.look_at_clock();
         worked |= self.fire_due()?;
         let is_waiting = !worked && self.open.is_empty();
         let wait = if is_waiting || self.is_held_open() { self.until_due(wait) } else { Duration::ZERO };
@@ -210,7 +208,16 @@ impl<L: Log, H: Handler> Worker<L, H> {
         Ok(Turn::Worked)
     }
 
+    /// One batch has one time. It does not go back where the clock does.
+    fn look_at_clock(&mut self) {
+        if self.open.is_empty() {
+            self.now_ms = self.now_ms.max(self.clock.now_ms());
+        }
+    }
+
     fn process(&mut self, records: &[Record]) -> Result<(), Setback> {
+        // They may have been waited for.
+        self.look_at_clock();
         self.metrics.input_records.increment(records.len() as u64);
         self.handled(records.len() as u64);
         for record in records {
