@@ -155,6 +155,31 @@ fn the_simulated_downstream_goes_down_and_comes_back_while_the_service_runs() {
 }
 
 #[test]
+fn what_is_sent_after_a_change_of_the_simulated_downstream_is_answered_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let slow = folder.path().join("slow.toml");
+    std::fs::write(&slow, "behaviour = { latency = { kind = \"fixed\", ms = 86_400_000 } }\n").unwrap();
+    let service = Service::run(&data_dir);
+    // It waits for commands by now, and was told nothing yet.
+    submit(&data_dir, &["E-1"]).ended(0);
+    until(WAIT, "the first order is completed", || orders_in(&data_dir, "completed") == 1);
+    run(&data_dir, &["downstream", "scenario", &slow.display().to_string()]).ended(0);
+    submit(&data_dir, &["E-2"]).ended(0);
+    until(WAIT, "the second order is captured", || orders_in(&data_dir, "captured") == 1);
+    until(WAIT, "the question whether it can be delivered has arrived", || {
+        let systems = run(&data_dir, &["downstream", "status", "--json"]).json(0);
+        let asked = |system: &Value| system["system"] == "networkInventory" && system["commandsUntaken"] == 0;
+        systems.as_array().unwrap().iter().any(asked)
+    });
+    run(&data_dir, &["downstream", "scenario", "--reset"]).ended(0);
+    submit(&data_dir, &["E-3"]).ended(0);
+    until(WAIT, "the third order is completed", || orders_in(&data_dir, "completed") == 2);
+    assert_eq!(orders_in(&data_dir, "captured"), 1, "an answer that takes a day is not there");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
 fn the_state_of_the_service_is_told_with_its_reasons_and_an_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");

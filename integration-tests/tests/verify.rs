@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_secs(60);
 const OPEN: &str = "PARTNER-7/externalId/V-3";
 const DONE: &str = "PARTNER-7/externalId/V-1";
 
-/// A closed directory: two completed orders, and one whose first answer takes a day; made once.
+/// A closed directory: two completed orders, and one whose plan's first answers take a day; made once.
 fn original() -> &'static Path {
     static ORIGINAL: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = ORIGINAL.get_or_init(|| {
@@ -24,7 +24,10 @@ fn original() -> &'static Path {
         submit(&data_dir, &["V-1", "V-2"]).ended(0);
         until(WAIT, "two orders are completed", || orders_in(&data_dir, "completed") == 2);
         let slow = folder.path().join("slow.toml");
-        std::fs::write(&slow, "behaviour = { latency = { kind = \"fixed\", ms = 86_400_000 } }\n").unwrap();
+        // The question whether it can be delivered is answered at once, and the tasks are not.
+        let behaviours = "behaviour = { latency = { kind = \"fixed\", ms = 86_400_000 } }\n\
+                          [systems.networkInventory]\nlatency = { kind = \"fixed\", ms = 1 }\n";
+        std::fs::write(&slow, behaviours).unwrap();
         run(&data_dir, &["downstream", "scenario", &slow.display().to_string()]).ended(0);
         submit(&data_dir, &["V-3"]).ended(0);
         until(WAIT, "the third order is under way", || orders_in(&data_dir, "inProgress") == 1);

@@ -80,13 +80,9 @@ impl Pump {
     /// Its ledger or the log cannot be used, and never will.
     pub fn run(mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
-            if let Some((version, scenario)) = self.behaviour.newer(Some(self.version)) {
-                self.downstream.behave(scenario);
-                self.version = version;
-                // It reports what the settings' catalog wants; what the published ones want comes on top.
-                self.catalogs_end = CATALOGS_END_NONE;
-            }
             let records = self.reader.poll(BATCH, self.wait())?;
+            // After the wait: what was sent since a change is answered by it.
+            self.take_up_behaviour();
             // Only commands can be of a version that was published meanwhile.
             if !records.is_empty() || self.catalogs_end == CATALOGS_END_NONE {
                 self.take_up_catalogs()?;
@@ -109,6 +105,15 @@ impl Pump {
             }
         }
         Ok(())
+    }
+
+    fn take_up_behaviour(&mut self) {
+        if let Some((version, scenario)) = self.behaviour.newer(Some(self.version)) {
+            self.downstream.behave(scenario);
+            self.version = version;
+            // It reports what the settings' catalog wants; what the published ones want comes on top.
+            self.catalogs_end = CATALOGS_END_NONE;
+        }
     }
 
     /// A version that was published meanwhile may have tasks that no command was ever sent for.
