@@ -15,7 +15,7 @@ use runtime::{AnyReader, Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
-use super::{Behaviour, Store, catalog};
+use super::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, Behaviour, Store, catalog, log_may_pass, until_done};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -23,9 +23,6 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 pub const LEDGER_DIR: &str = "downstream";
 /// The group under which its positions are kept.
 pub const GROUP: &str = "simulated-downstream";
-/// The pause after a failure that may pass (a full disk), doubled with each in a row.
-const BACKOFF_MS_MIN: u64 = 100;
-const BACKOFF_MS_MAX: u64 = 10_000;
 
 /// Before any catalog.
 const CATALOGS_END_NONE: i64 = -1;
@@ -85,7 +82,7 @@ impl Pump {
             self.take_up_behaviour();
             // Only commands can be of a version that was published meanwhile.
             if !records.is_empty() || self.catalogs_end == CATALOGS_END_NONE {
-                self.take_up_catalogs()?;
+                until_done(GROUP, stop, || self.take_up_catalogs())?;
             }
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
             let mut backoff_ms = BACKOFF_MS_MIN;
@@ -181,9 +178,8 @@ impl Pump {
 
 /// Whether the same may succeed later, with nothing changed by anybody but the disk.
 fn may_pass(error: &anyhow::Error) -> bool {
-    let of_log = error.downcast_ref::<runtime::Error>().is_some_and(runtime::Error::is_passing);
     let of_ledger = error.downcast_ref::<connectors::downstream::ledger::Error>();
-    of_log || of_ledger.is_some_and(connectors::downstream::ledger::Error::is_passing)
+    log_may_pass(error) || of_ledger.is_some_and(connectors::downstream::ledger::Error::is_passing)
 }
 
 fn catalogs_end(store: &Store) -> anyhow::Result<i64> {

@@ -10,8 +10,8 @@ use schemas::heartbeat::Heartbeat;
 use schemas::topics;
 use topology::heartbeat::record_of;
 
-use super::Store;
 use super::vitals::Vitals;
+use super::{Store, until_done};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 /// It looks at its stop signal at least this often.
@@ -51,7 +51,7 @@ pub fn passed(store: &Store, records: &[Record]) -> Vec<(Heartbeat, u32)> {
 /// # Errors
 /// The log cannot be read. One that cannot be written is tried again at the next beat.
 pub fn run(store: &Store, interval: Duration, vitals: &Arc<Vitals>, stop: &StopSignal) -> anyhow::Result<()> {
-    let mut reader = reader(store)?;
+    let Some(mut reader) = until_done("heartbeat", stop, || reader(store))? else { return Ok(()) };
     let (started, mut due) = (Instant::now(), Instant::now());
     // Said once: a log that cannot be written would else say so at every beat.
     let mut is_failing = false;

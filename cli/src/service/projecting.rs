@@ -13,7 +13,7 @@ use runtime::{AnyReader, Record, StopSignal};
 
 use super::projected::{TOPICS, applied, ends};
 use super::vitals::{PROJECTION, Vitals};
-use super::{Store, heartbeat};
+use super::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, Store, heartbeat, log_may_pass, until_done};
 
 /// As many bytes of events as go into one transaction.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -22,9 +22,6 @@ const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// Under load there is one transaction in so long a time: each costs the database about the same, however few events are in it.
 const APPLY_EVERY: Duration = Duration::from_millis(50);
-/// The pause after a transaction that failed, doubled with each failure in a row.
-const BACKOFF_MS_MIN: u64 = 100;
-const BACKOFF_MS_MAX: u64 = 10_000;
 /// How often the ends of the log are noted in the database, for those who see only that.
 const NOTE_ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How often history that is old enough is looked for.
@@ -104,8 +101,11 @@ pub fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let Some(projection) = open(url, store, stop).await? else { return Ok(()) };
-        let mut pump = Pump::new(&projection, store, keeping, vitals).await?;
-        let ended = pump.run(stop).await;
+        let ended = match Pump::new(&projection, store, keeping, vitals, stop).await {
+            Ok(Some(mut pump)) => pump.run(stop).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
         projection.close().await;
         ended
     })
@@ -120,7 +120,9 @@ async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Opt
             Ok(projection) => return Ok(Some(projection)),
             Err(error) if error.is_passing() => {
                 // Nobody knows yet how much of it is applied: at most, nothing.
-                lag.records(ends(store)?.iter().map(|end| end.end_offset.unsigned_abs()).sum());
+                if let Some(ends) = ends_now(store)? {
+                    lag.records(ends.iter().map(|end| end.end_offset.unsigned_abs()).sum());
+                }
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(error, backoff_ms, "projection is out of reach, it is tried again");
             }
@@ -130,6 +132,20 @@ async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Opt
             return Ok(None);
         }
         backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
+    }
+}
+
+/// How far the log goes now; `None` where it cannot say so at the moment. Nothing rests on it, and whoever asked asks again.
+///
+/// # Errors
+/// What trying again does not mend.
+fn ends_now(store: &Store) -> anyhow::Result<Option<Vec<End>>> {
+    match ends(store) {
+        Err(error) if log_may_pass(&error) => {
+            tracing::debug!(error = format!("{error:#}"), "ends of the log are not known at the moment");
+            Ok(None)
+        }
+        known => known.map(Some),
     }
 }
 
@@ -167,15 +183,20 @@ enum Batch {
     Stopped,
 }
 
-/// Reads on where the projection is.
-async fn reader(projection: &Projection, store: &Store) -> anyhow::Result<AnyReader> {
+/// Where the projection is.
+async fn positions(projection: &Projection) -> anyhow::Result<Vec<Position>> {
     let known = projection.positions().await?.into_iter();
-    let positions = known.map(|((topic, partition), next_offset)| Position {
+    let position = |((topic, partition), next_offset): ((String, i32), i64)| Position {
         topic: topic.as_str().into(),
         partition: partition.unsigned_abs(),
         next_offset,
-    });
-    Ok(store.log.reader(&TOPICS.map(Into::into), &Start::Positions(positions.collect()))?)
+    };
+    Ok(known.map(position).collect())
+}
+
+/// Reads on from there.
+fn reader(store: &Store, from: Vec<Position>) -> anyhow::Result<AnyReader> {
+    Ok(store.log.reader(&TOPICS.map(Into::into), &Start::Positions(from))?)
 }
 
 struct Pump<'a> {
@@ -199,14 +220,17 @@ impl<'a> Pump<'a> {
         store: &'a Store,
         keeping: Keeping,
         vitals: &'a Vitals,
-    ) -> anyhow::Result<Pump<'a>> {
-        let reader = reader(projection, store).await?;
+        stop: &StopSignal,
+    ) -> anyhow::Result<Option<Pump<'a>>> {
+        let from = positions(projection).await?;
+        let open = || Ok((reader(store, from.clone())?, heartbeat::reader(store)?));
+        let Some((reader, beats)) = until_done(PROJECTION, stop, open)? else { return Ok(None) };
         let noted = (Instant::now(), Vec::new());
-        Ok(Pump {
+        Ok(Some(Pump {
             projection,
             store,
             reader,
-            beats: heartbeat::reader(store)?,
+            beats,
             vitals,
             lag: Lag::new(),
             noted,
@@ -214,7 +238,7 @@ impl<'a> Pump<'a> {
             is_idle: false,
             keeping,
             pruned_at: None,
-        })
+        }))
     }
 
     async fn run(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
@@ -279,7 +303,8 @@ impl<'a> Pump<'a> {
     async fn read_again(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
         let mut backoff_ms = BACKOFF_MS_MIN;
         while !stop.is_stopped() {
-            match reader(self.projection, self.store).await {
+            let from = positions(self.projection).await;
+            match from.and_then(|from| reader(self.store, from)) {
                 Ok(reader) => {
                     self.reader = reader;
                     return Ok(());
@@ -341,11 +366,10 @@ impl<'a> Pump<'a> {
         if !first_idle && self.noted.0.elapsed() < NOTE_ENDS_EVERY {
             return Ok(());
         }
-        let ends = ends(self.store)?;
-        if ends == self.noted.1 {
+        let Some(ends) = ends_now(self.store)?.filter(|ends| *ends != self.noted.1) else {
             self.noted.0 = Instant::now();
             return Ok(());
-        }
+        };
         match self.projection.note_ends(&ends, Timestamp(self.store.clock.now_ms())).await {
             Ok(()) => self.noted = (Instant::now(), ends),
             // The next batch or the next look notes them; what matters, the batch, says so louder.
