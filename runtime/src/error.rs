@@ -56,6 +56,9 @@ pub enum Error {
     /// Permanent: the settings of the log name what is not there, or what the client does not know.
     #[error("Kafka client refuses its settings")]
     ClientRefused { source: Box<dyn std::error::Error + Send + Sync> },
+    /// Permanent: user, password and certificates are not those that the brokers know, or theirs not those that we trust.
+    #[error("brokers refuse the connection; see the security settings of the log: {reason}")]
+    ConnectionRefused { reason: String },
     /// Permanent: somebody has to create or change the topics.
     #[error("topics of the cluster do not fit, {count} findings: {findings}")]
     TopicsUnfit { count: usize, findings: Arc<str> },
@@ -82,6 +85,7 @@ impl Error {
             | Self::KeyTooLong { .. }
             | Self::Damaged { .. }
             | Self::ClientRefused { .. }
+            | Self::ConnectionRefused { .. }
             | Self::TopicsUnfit { .. }
             | Self::Closed => false,
         }

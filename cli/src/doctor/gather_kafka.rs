@@ -11,7 +11,7 @@ use crate::service::{catalog, grouping, settled_specs};
 use crate::settings::{STATE_DIR, Settings};
 
 const NO_BROKERS: &str = "the brokers do not answer";
-const NO_TOPICS: &str = "topics are missing, or have another partition count";
+const NO_TOPICS: &str = "topics are missing, hidden from this user, or have another partition count";
 
 /// # Errors
 /// The catalog of the settings cannot be read.
@@ -31,7 +31,7 @@ pub(super) fn facts(settings: &Settings, facts: &mut Facts) -> anyhow::Result<()
     }
     facts.topics = Known::of(kafka::check(&options, specs.clone()).map_err(Into::into));
     // What is set otherwise can be asked all the same.
-    let is_there = |drift: &Drift| !drift.is_missing() && drift.setting != "partitions";
+    let is_there = |drift: &Drift| !drift.is_missing() && !drift.is_hidden() && drift.setting != "partitions";
     if !facts.topics.is().is_some_and(|drifts| drifts.iter().all(is_there)) {
         facts.lags = Known::NotAsked(NO_TOPICS);
         facts.stores = Known::NotAsked(NO_TOPICS);

@@ -85,6 +85,7 @@ impl From<Error> for HandlerError {
             | Error::WorkerRefused { .. }
             | Error::Damaged { .. }
             | Error::ClientRefused { .. }
+            | Error::ConnectionRefused { .. }
             | Error::TopicsUnfit { .. }
             | Error::Closed => Self::Retry(error.chain()),
         }

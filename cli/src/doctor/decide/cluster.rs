@@ -86,6 +86,8 @@ pub(super) fn topics(known: &Known<Vec<Drift>>) -> Option<Check> {
             let Drift { topic, setting, found, needed } = drift;
             let mend = if drift.is_missing() {
                 "`orderstream topics create` makes it".to_owned()
+            } else if drift.is_hidden() {
+                "have the user of the settings given them (docs/operations.md, \"On Kafka\")".to_owned()
             } else if *setting == "partitions" {
                 "the count of a topic never changes: set log.partitions to what was found; or, while nothing lies there, delete all \
                  topics and `orderstream topics create`"

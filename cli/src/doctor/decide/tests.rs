@@ -119,6 +119,8 @@ fn what_is_wrong_with_a_cluster_is_named() {
         (|f| f.topics = Known::Is(vec![drift("cleanup.policy", "delete", "compact"), drift("topic", "missing", "one with 8 partitions")]),
          "Problem topics: topic \"t\": cleanup.policy is delete, needed is compact\n\
           Problem topics: topic \"t\": topic is missing, needed is one with 8 partitions\n"),
+        (|f| f.topics = Known::Is(vec![drift("access", "refused to this user", "READ")]),
+         "Problem topics: topic \"t\": access is refused to this user, needed is READ\n"),
         (|f| f.registry = Known::Failed("refused".to_owned()),
          "Problem registry: registry.url: refused\n"),
         (|f| f.registry = Known::Is(vec![subject(None, Outcome::Missing), subject(None, Outcome::Missing)]),

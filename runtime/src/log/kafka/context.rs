@@ -15,9 +15,31 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use tracing::{debug, error, warn};
 
+use super::failure::is_forbidden;
+
 /// Of clients that only ask, read by hand, or send from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet;
+
+/// Of a client that asks before anything else, and has to say why nobody answers.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    told: Mutex<Told>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// Why no connection came about, where that is a matter of users, passwords or certificates: nobody gets further by waiting.
+    pub(crate) refusal: Option<String>,
+    /// Whatever the client told last.
+    pub(crate) last: Option<String>,
+}
+
+impl Asking {
+    pub(crate) fn told(&self) -> Told {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// The client repeats itself while brokers are away: what is not of use to an operator is for whoever debugs.
 fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -30,12 +52,21 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 }
 
 fn tell(error: &KafkaError, reason: &str) {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-            warn!(reason, "brokers refuse the connection; see the security settings of the log");
-        }
-        _ => debug!(%error, reason, "Kafka client"),
+    if is_refusal(error, reason) {
+        warn!(reason, "brokers refuse the connection; see the security settings of the log");
+    } else if is_forbidden(error) {
+        warn!(reason, "brokers refuse what this user has no right to");
+    } else {
+        debug!(%error, reason, "Kafka client");
     }
+}
+
+/// Whether user, password or certificates are to blame.
+fn is_refusal(error: &KafkaError, reason: &str) -> bool {
+    // By TLS 1.3 a broker refuses our certificate once the handshake is over: to the client that is a connection that broke.
+    const ALERT: &str = "SSL alert number";
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)) || reason.contains(ALERT)
 }
 
 macro_rules! logged_context {
@@ -64,6 +95,25 @@ logged_context!(
 logged_context!(RingContext);
 
 impl ConsumerContext for Quiet {}
+
+impl ClientContext for Asking {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(%error, reason, "Kafka client");
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.rdkafka_error_code() {
+            _ if is_refusal(&error, reason) => told.refusal = Some(reason.to_owned()),
+            // It follows from the others, and says less.
+            Some(RDKafkaErrorCode::AllBrokersDown) => {}
+            _ => told.last = Some(reason.to_owned()),
+        }
+    }
+}
+
+impl ConsumerContext for Asking {}
 
 /// What the group decided about a member.
 #[derive(Clone, Debug, PartialEq, Eq)]

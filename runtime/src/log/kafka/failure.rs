@@ -42,9 +42,23 @@ pub(crate) fn kind(error: &KafkaError) -> Kind {
     }
 }
 
+/// The user has no right to it: whoever gives rights has to be asked, and not the brokers again.
+pub(crate) fn is_forbidden(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::TopicAuthorizationFailed
+                | Code::GroupAuthorizationFailed
+                | Code::ClusterAuthorizationFailed
+                | Code::TransactionalIdAuthorizationFailed
+        )
+    )
+}
+
 /// The client could not do it; most of what it says passes.
 pub(crate) fn failed(doing: &'static str) -> impl FnOnce(KafkaError) -> Error {
-    move |source| Error::Store { doing, source: source.into() }
+    // Its sentence has its cause in it already, which would be said twice.
+    move |source| Error::Store { doing, source: source.to_string().into() }
 }
 
 /// The client does not take its settings: a file that is not there, a broker that is no address.

@@ -13,7 +13,7 @@ use super::Shared;
 use super::assignment;
 use super::broadcast::Broadcast;
 use super::context::MemberContext;
-use super::failure::failed;
+use super::failure::{failed, is_forbidden};
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, HANG_WAIT};
 use super::pipeline::Pipeline;
@@ -169,6 +169,11 @@ impl Member {
                 }
                 Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                     return Err(failed("read records")(problem));
+                }
+                // Nobody will ever make it a member.
+                Some(Err(problem)) if self.proof.is_none() && is_forbidden(&problem) => {
+                    let (group, reason) = (self.membership.group.clone(), problem.to_string());
+                    return Err(Error::GroupRefused { group, reason });
                 }
                 // The client goes on by itself once the brokers answer; what refuses it for good is told by its context.
                 Some(Err(problem)) => debug!(%problem, "reading records"),

@@ -13,7 +13,7 @@ use tracing::debug;
 use super::Shared;
 use super::context::Quiet;
 use super::ends::{Ends, Place};
-use super::failure::{failed, refused};
+use super::failure::{failed, is_forbidden, refused};
 use super::incoming::{self, Names};
 use super::options::CALL_WAIT;
 use super::transaction::wire_partition;
@@ -24,6 +24,8 @@ use crate::record::Record;
 
 /// How often whoever asks all the time is told anew how far it is behind.
 const ENDS_LOOK: Duration = Duration::from_secs(1);
+/// Between two looks whether its group may be asked at all.
+const FORBIDDEN_LOOK: Duration = Duration::from_secs(1);
 
 /// Reads what is committed in all partitions of its topics; in order per partition.
 pub struct Reader {
@@ -180,6 +182,29 @@ impl Reader {
     }
 }
 
+/// A group that this user may not read is told by the way, and else only by silence.
+fn committed(
+    consumer: &BaseConsumer<Quiet>,
+    group: &Arc<str>,
+    asked: &TopicPartitionList,
+) -> Result<TopicPartitionList, Error> {
+    let deadline = Instant::now() + CALL_WAIT;
+    loop {
+        let problem = match consumer.committed_offsets(asked.clone(), FORBIDDEN_LOOK) {
+            Ok(committed) => return Ok(committed),
+            Err(problem) => problem,
+        };
+        while let Some(told) = consumer.poll(Duration::ZERO) {
+            if let Some(refusal) = told.err().filter(is_forbidden) {
+                return Err(Error::GroupRefused { group: group.clone(), reason: refusal.to_string() });
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(failed("read the group's positions")(problem));
+        }
+    }
+}
+
 fn first_offsets(
     shared: &Shared,
     consumer: &BaseConsumer<Quiet>,
@@ -188,12 +213,12 @@ fn first_offsets(
     places: &[(usize, u32)],
 ) -> Result<BTreeMap<(usize, u32), i64>, Error> {
     let committed = match start {
-        Start::Group(_) => {
+        Start::Group(group) => {
             let mut asked = TopicPartitionList::new();
             for (topic, partition) in places {
                 asked.add_partition(&shared.wire[*topic], wire_partition(*partition));
             }
-            Some(consumer.committed_offsets(asked, CALL_WAIT).map_err(failed("read the group's positions"))?)
+            Some(committed(consumer, group, &asked)?)
         }
         Start::Positions(_) | Start::Earliest | Start::End => None,
     };

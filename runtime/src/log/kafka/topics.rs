@@ -9,8 +9,9 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
+use rdkafka::types::RDKafkaRespErr;
 
-use super::context::Quiet;
+use super::context::{Asking, Quiet};
 use super::failure::{failed, refused, wait_for};
 use super::notes::NOTES_TOPIC;
 use super::options::{Options, RECORD_FRAMING_BYTES, WIRE_BATCH_BYTES};
@@ -19,6 +20,8 @@ use crate::record::{RECORD_BYTES_MAX, TopicSpec, Topics};
 
 /// How long the cluster may take to answer about its topics.
 pub(super) const ASK_WAIT: Duration = Duration::from_secs(20);
+/// Between two looks whether anybody can answer at all.
+const REFUSAL_LOOK: Duration = Duration::from_secs(1);
 /// Between two looks whether new topics are known to the brokers.
 const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
@@ -26,13 +29,17 @@ pub(crate) const DELETE_RETENTION_MS: i64 = 86_400_000;
 const DELETE_RETENTION: &str = "delete.retention.ms";
 /// The setting of a [`Drift`] where all of the topic is missing.
 const MISSING: &str = "topic";
+/// And where the user may not even know whether it is there.
+const RIGHTS: &str = "access";
+const RIGHTS_NEEDED: &str = "READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS";
 
 /// One thing that is not as the log needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// As the cluster knows it.
     pub topic: String,
-    /// The setting as Kafka calls it; `topic` where all of it is missing, `partitions` for their count.
+    /// The setting as Kafka calls it; `topic` where all of it is missing, `partitions` for their count, `access` for what the
+    /// user may do there.
     pub setting: &'static str,
     pub found: String,
     pub needed: String,
@@ -42,6 +49,11 @@ impl Drift {
     /// Whether there is no such topic at all.
     pub fn is_missing(&self) -> bool {
         self.setting == MISSING
+    }
+
+    /// Whether this user may not even know if there is such a topic.
+    pub fn is_hidden(&self) -> bool {
+        self.setting == RIGHTS
     }
 }
 
@@ -151,7 +163,8 @@ pub fn check(options: &Options, topics: Vec<TopicSpec>) -> Result<Vec<Drift>, Er
 }
 
 pub(crate) fn drifts(options: &Options, topics: &Topics) -> Result<Vec<Drift>, Error> {
-    let counts = partition_counts(options)?;
+    let client = asking(options)?;
+    let counts = partition_counts(&client)?;
     let mut found = Vec::new();
     let mut there = Vec::new();
     for spec in topics.iter() {
@@ -159,6 +172,9 @@ pub(crate) fn drifts(options: &Options, topics: &Topics) -> Result<Vec<Drift>, E
         let drift =
             |setting, found: String, needed: String| Drift { topic: topic.clone(), setting, found, needed };
         match counts.get(&topic) {
+            None if is_hidden(&client, &topic)? => {
+                found.push(drift(RIGHTS, "refused to this user".to_owned(), RIGHTS_NEEDED.to_owned()));
+            }
             None => {
                 let needed = format!("one with {} partitions", spec.partitions);
                 found.push(drift(MISSING, "missing".to_owned(), needed));
@@ -203,18 +219,49 @@ pub fn brokers(options: &Options) -> Result<usize, Error> {
     Ok(metadata(options)?.brokers().len())
 }
 
-fn partition_counts(options: &Options) -> Result<HashMap<String, usize>, Error> {
-    let metadata = metadata(options)?;
+fn partition_counts(client: &BaseConsumer<Asking>) -> Result<HashMap<String, usize>, Error> {
+    let metadata = metadata_of(client, None)?;
     Ok(metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
 }
 
+fn asking(options: &Options) -> Result<BaseConsumer<Asking>, Error> {
+    let config = options.asking(&format!("{}-topics", options.node), true);
+    BaseConsumer::from_config_and_context(&config, Asking::default()).map_err(refused)
+}
+
 pub(super) fn metadata(options: &Options) -> Result<Metadata, Error> {
-    let client: BaseConsumer<Quiet> = BaseConsumer::from_config_and_context(
-        &options.asking(&format!("{}-topics", options.node), true),
-        Quiet,
-    )
-    .map_err(refused)?;
-    client.fetch_metadata(None, ASK_WAIT).map_err(failed("ask the cluster for its topics"))
+    metadata_of(&asking(options)?, None)
+}
+
+/// Of one topic, or of all that the user may know of.
+///
+/// A wrong password is no reason to wait for brokers until the end: that is over as soon as they say so.
+fn metadata_of(client: &BaseConsumer<Asking>, topic: Option<&str>) -> Result<Metadata, Error> {
+    let deadline = Instant::now() + ASK_WAIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let problem = match client.fetch_metadata(topic, left.min(REFUSAL_LOOK)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(problem) => problem,
+        };
+        // What the client tells by itself comes with what it reads, and it reads nothing.
+        while client.poll(Duration::ZERO).is_some() {}
+        let told = client.context().told();
+        if let Some(reason) = told.refusal {
+            return Err(Error::ConnectionRefused { reason });
+        }
+        if Instant::now() >= deadline {
+            let source = told.last.map_or_else(|| problem.into(), Into::into);
+            return Err(Error::Store { doing: "ask the cluster for its topics", source });
+        }
+    }
+}
+
+/// Whether a topic that the cluster does not list is only hidden from this user.
+fn is_hidden(client: &BaseConsumer<Asking>, topic: &str) -> Result<bool, Error> {
+    const FORBIDDEN: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    let told = metadata_of(client, Some(topic))?;
+    Ok(told.topics().iter().any(|found| found.name() == topic && found.error() == Some(FORBIDDEN)))
 }
 
 fn stored_settings(
