@@ -325,6 +325,10 @@ impl Log for AnyMember {
         on!(self, log => log.is_sending())
     }
 
+    fn tells_failures(&self) -> bool {
+        on!(self, log => log.tells_failures())
+    }
+
     fn settle(&mut self, wait: Duration) -> Result<Option<(BatchId, Outcome)>, Error> {
         on!(self, log => log.settle(wait))
     }

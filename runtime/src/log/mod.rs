@@ -166,6 +166,11 @@ pub trait Log: Send {
         false
     }
 
+    /// Whether it says by itself, once for all its members, that it cannot be written. Else each worker says so.
+    fn tells_failures(&self) -> bool {
+        false
+    }
+
     /// The outcome of the oldest batch on its way; None: none is, or it is not known within `wait`. After anything but
     /// [`Outcome::Committed`] all batches appended later are void and get no outcome.
     fn settle(&mut self, wait: Duration) -> Result<Option<(BatchId, Outcome)>, Error>;

@@ -305,6 +305,10 @@ impl Log for Member {
         Ok(id)
     }
 
+    fn tells_failures(&self) -> bool {
+        true
+    }
+
     fn settle(&mut self, wait: Duration) -> Result<Option<(BatchId, Outcome)>, Error> {
         if self.in_flight.is_empty() || self.failed {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{DUE_UNKNOWN, InFlight, Open, Setback, Turn, Worker};
 use crate::Error;
@@ -94,6 +94,9 @@ impl<L: Log, H: Handler> Worker<L, H> {
                 self.metrics.output_records.increment(batch.outputs);
                 self.overlay.committed();
                 self.timers.committed();
+                if self.log_failures > 0 && !self.log.tells_failures() {
+                    info!(worker = %self.settings.worker, failures = self.log_failures, "batches are committed again");
+                }
                 self.setbacks = 0;
                 self.log_failures = 0;
                 self.handler.on_committed();
@@ -144,8 +147,8 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
         self.setbacks = self.setbacks.saturating_add(1);
         let pause_ms = pause.as_millis() as u64;
-        // Once per row of failures; and a log that fails says so itself, once for all workers.
-        if self.setbacks == 1 && self.log_failures == 0 {
+        // Once per row of failures; and some logs say by themselves, once for all workers, that they fail.
+        if self.setbacks == 1 && (self.log_failures == 0 || !self.log.tells_failures()) {
             warn!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away and tried again");
         } else {
             debug!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away once more");
