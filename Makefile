@@ -10,13 +10,16 @@ SECONDS_EACH ?= 60
 SECONDS_EACH_IN_TEST ?= 4
 SEEDS ?=
 SIMULATE_SECONDS ?= 150
+SIMULATE_SECONDS_NIGHTLY ?= 1800
 
 # Always all packages at once: with some, cargo chooses other features of what they share, and compiles all of it again.
 ALL := --locked --workspace
 # Every suite of integration-tests, by name: choosing that package alone would be another choice of features.
 SUITES := $(addprefix --test ,$(sort $(basename $(notdir $(wildcard integration-tests/tests/*.rs))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard integration-tests/tests/*/main.rs)))))
-.PHONY: help demo test build lint deny unit simulate fuzz system doc bench schema-version clean-cache
+# Those that do more every night than with every change; integration-tests/budgets.toml says how much.
+NIGHTLY := kafka_full_disk kafka_outages kafka_service kill
+.PHONY: help demo test nightly build lint deny unit simulate fuzz system doc bench schema-version clean-cache
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -31,8 +34,15 @@ build: ## the binary
 
 test: ## every test, with its set-up
 	@scripts/setup.sh
-	@$(MAKE) --no-print-directory lint deny unit system
+	@$(MAKE) --no-print-directory lint deny unit system simulate
 	@$(MAKE) --no-print-directory fuzz SECONDS_EACH=$(SECONDS_EACH_IN_TEST)
+
+nightly: ## faults on real processes in their full numbers, and half an hour of simulation
+	@scripts/setup.sh
+	@source scripts/env.sh && cargo build $(ALL) --bins && ORDERSTREAM_BUDGET=nightly \
+		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test $(ALL) \
+		$(addprefix --test ,$(NIGHTLY)) -- --test-threads=1 --nocapture
+	@$(MAKE) --no-print-directory simulate SIMULATE_SECONDS=$(SIMULATE_SECONDS_NIGHTLY)
 
 lint: ## format and clippy, warnings denied; shell scripts; the Dockerfiles
 	@source scripts/env.sh && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
