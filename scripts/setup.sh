@@ -2,7 +2,7 @@
 # Installs what a build needs on Debian or Ubuntu, says what, and asks nothing where it may install by itself.
 set -euo pipefail
 
-packages=(build-essential clang libclang-dev pkg-config libssl-dev ca-certificates curl shellcheck
+packages=(build-essential clang libclang-dev pkg-config libssl-dev openssl ca-certificates curl shellcheck
     postgresql python3 python3-venv)
 # For the consumer in Java (docs/consumers.md), which a test compiles and runs; and for the Kafka brokers of tests.
 packages+=(openjdk-17-jdk-headless maven)

@@ -33,6 +33,7 @@ public class Reader {
     private static final Duration ANSWER_MAX = Duration.ofSeconds(10);
     /** Without anything new for so many polls, something is wrong. */
     private static final int SILENT_POLLS_MAX = 60;
+    private static final String[][] KINDS = {{"task", "taskId"}, {"serviceOrder", "serviceOrder"}, {"item", "itemId"}};
 
     private final HttpClient http = HttpClient.newHttpClient();
     private final String registry;
@@ -68,6 +69,16 @@ public class Reader {
         return record;
     }
 
+    /** What a change of state is about; a task's names its item, too. */
+    private static String changed(GenericRecord event) {
+        for (String[] kind : KINDS) {
+            if (event.hasField(kind[1])) {
+                return kind[0] + " " + event.get(kind[1]);
+            }
+        }
+        return "order";
+    }
+
     private void print(ConsumerRecord<byte[], byte[]> record) throws IOException {
         GenericRecord event = decoded(record.value());
         Map<String, Object> line = new LinkedHashMap<>();
@@ -77,6 +88,11 @@ public class Reader {
         line.put("id", new String(record.headers().lastHeader("ce_id").value(), StandardCharsets.UTF_8));
         line.put("record", event.getSchema().getFullName());
         line.put("orderKey", ((GenericRecord) event.get("cause")).get("orderKey").toString());
+        if (event.hasField("from") && event.hasField("to")) {
+            line.put("of", changed(event));
+            line.put("from", event.get("from").toString());
+            line.put("to", event.get("to").toString());
+        }
         System.out.println(JSON.writeValueAsString(line));
     }
 

@@ -31,12 +31,25 @@ exec 3<&-
 wait "$broker"
 "#;
 
+/// What brokers are told beyond the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// Further listeners: name, and security protocol as Kafka calls it.
+    pub listeners: Vec<(&'static str, &'static str)>,
+    /// Lines of their settings.
+    pub properties: String,
+    /// Arguments of the formatting of their storage.
+    pub format: Vec<String>,
+}
+
 /// One broker, which is also a controller.
 #[derive(Debug)]
 struct Broker {
     node: usize,
     port: u16,
     controller_port: u16,
+    /// Of the further listeners, in their sequence.
+    more_ports: Vec<u16>,
     folder: PathBuf,
     running: Option<Running>,
 }
@@ -53,6 +66,7 @@ struct Running {
 #[derive(Debug)]
 pub struct Cluster {
     brokers: Vec<Broker>,
+    extra: Extra,
     folder: TempDir,
     jars: PathBuf,
 }
@@ -63,22 +77,34 @@ impl Cluster {
     /// # Panics
     /// Java or the libraries are not to be had, or the brokers do not answer in time.
     pub fn start(count: usize) -> Cluster {
+        Cluster::start_with(count, Extra::default())
+    }
+
+    /// The same, of brokers that are told more.
+    ///
+    /// # Panics
+    /// As [`Cluster::start`].
+    pub fn start_with(count: usize, extra: Extra) -> Cluster {
         let output =
             Command::new(root().join("scripts/kafka.sh")).output().expect("scripts/kafka.sh can be run");
         assert!(output.status.success(), "scripts/kafka.sh: {}", String::from_utf8_lossy(&output.stderr));
         let jars = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
         let folder = TempDir::new().expect("a temporary folder");
-        let ports = free_ports(2 * count);
-        let brokers = (0..count)
-            .map(|index| Broker {
+        let ports_each = 2 + extra.listeners.len();
+        let ports = free_ports(ports_each * count);
+        let brokers = ports
+            .chunks(ports_each)
+            .enumerate()
+            .map(|(index, ports)| Broker {
                 node: index + 1,
-                port: ports[2 * index],
-                controller_port: ports[2 * index + 1],
+                port: ports[0],
+                controller_port: ports[1],
+                more_ports: ports[2..].to_vec(),
                 folder: folder.path().join(format!("broker-{}", index + 1)),
                 running: None,
             })
             .collect();
-        let mut cluster = Cluster { brokers, folder, jars };
+        let mut cluster = Cluster { brokers, extra, folder, jars };
         for index in 0..count {
             cluster.format(index);
         }
@@ -95,12 +121,27 @@ impl Cluster {
         self.brokers.iter().map(address).collect::<Vec<_>>().join(",")
     }
 
+    /// As clients name it that use one of the further listeners.
+    ///
+    /// # Panics
+    /// There is no such listener.
+    pub fn addresses_of(&self, listener: &str) -> String {
+        let at = self.extra.listeners.iter().position(|(name, _)| *name == listener).expect("it is known");
+        let address = |broker: &Broker| format!("127.0.0.1:{}", broker.more_ports[at]);
+        self.brokers.iter().map(address).collect::<Vec<_>>().join(",")
+    }
+
+    /// How many brokers it has, running or not.
+    pub fn size(&self) -> usize {
+        self.brokers.len()
+    }
+
     /// The port of a broker, counted from 0.
     pub fn port(&self, index: usize) -> u16 {
         self.brokers[index].port
     }
 
-    /// One of Kafka's own tools, by the name of its class.
+    /// One of Kafka's own tools, by the name of its class; or a program in one file, by its path.
     pub fn tool(&self, class: &str) -> Command {
         let (java, _) = self.java(0, "tool.log");
         let mut command = Command::new(&java[0]);
@@ -166,14 +207,22 @@ impl Cluster {
         let voters = self.brokers.iter().map(voter).collect::<Vec<_>>().join(",");
         let (copies, in_sync) = (self.brokers.len(), self.brokers.len().div_ceil(2));
         let Broker { node, port, controller_port, folder, .. } = broker;
+        let (mut listeners, mut protocols) = (String::new(), String::new());
+        for ((name, protocol), port) in self.extra.listeners.iter().zip(&broker.more_ports) {
+            listeners.push_str(&format!(",{name}://127.0.0.1:{port}"));
+            protocols.push_str(&format!(",{name}:{protocol}"));
+        }
         format!(
             "process.roles=broker,controller\n\
              node.id={node}\n\
              controller.quorum.voters={voters}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listeners}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listeners}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}\n\
+             broker.session.timeout.ms=5000\n\
+             broker.heartbeat.interval.ms=500\n\
+             log.message.timestamp.after.max.ms=9223372036854775807\n\
              log.dirs={folder}/data\n\
              auto.create.topics.enable=false\n\
              default.replication.factor={copies}\n\
@@ -188,8 +237,9 @@ impl Cluster {
              group.min.session.timeout.ms=1000\n\
              log.cleaner.dedupe.buffer.size=8388608\n\
              num.network.threads=2\n\
-             num.io.threads=4\n",
+             num.io.threads=4\n{more}",
             folder = folder.display(),
+            more = self.extra.properties,
         )
     }
 
@@ -221,6 +271,7 @@ impl Cluster {
             .args(&java[1..])
             .args(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"])
             .arg(&properties)
+            .args(&self.extra.format)
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)
             .status()

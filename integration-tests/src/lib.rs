@@ -3,10 +3,16 @@
 //! Read `scenario` first; the files are in `scenarios/`. `tests/` has what drives them.
 pub mod avro;
 pub mod bad_input;
+pub mod budget;
+pub mod disk;
 pub mod docs;
 pub mod kafka;
+pub mod outsiders;
+pub mod play;
 pub mod process;
 pub mod registry;
 pub mod scenario;
+pub mod secured;
 pub mod shop;
+pub mod site;
 pub mod work;

@@ -142,6 +142,16 @@ impl Service {
     /// Ends it as a crash does.
     pub fn kill(self) {}
 
+    /// Holds it: it hears nothing, and does nothing, as on a machine that hangs.
+    pub fn hold(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a held one go on where it was.
+    pub fn release(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("ids of processes are small");
         kill(Pid::from_raw(id), signal).expect("it is our child, and was not waited for");

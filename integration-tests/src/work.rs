@@ -13,9 +13,13 @@ use projection::Projection;
 use runtime::log::Limits;
 use schemas::{headers, topics};
 
+use crate::outsiders::REPETITIONS;
+
 /// So long after the last event nothing is expected any more.
 const QUIET: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// So many orders are under way at most while more are sent.
+const OPEN_ORDERS_MAX: usize = 120;
 const READ: Limits = Limits { records_max: 10_000, bytes_max: 16 << 20 };
 /// How many findings a failed test shows.
 const FINDINGS_SHOWN_MAX: usize = 10;
@@ -54,19 +58,60 @@ pub fn plant(folder: &Path, seed: u64, generator: &Generator, settings: &Setting
     std::fs::write(scenario(folder), planted.to_json()).expect("the folder can be written");
 }
 
+/// As a requester does who must not lose any: what is not taken, or of which nobody says whether it was, is sent again under its name.
+/// No faster than orders end: where times are short, those that wait for a machine that is busy would be given up.
+///
+/// # Panics
+/// No service runs; one is not taken, or none ends, within `wait`.
+pub async fn submit_until_taken(
+    settings: &Settings,
+    submissions: &[connectors::upstream::Submission],
+    wait: Duration,
+) {
+    let client = Client::connect(&settings.node.data_dir).await.expect("the socket can be used");
+    let mut client = client.expect("it runs");
+    let projection = Projection::open(&settings.projection_url()).await.expect("it is there");
+    for some in submissions.chunks(OPEN_ORDERS_MAX / 4) {
+        for submission in some {
+            let deadline = Instant::now() + wait;
+            while let Err(error) = client.submit(described(submission), &submission.body).await {
+                assert!(Instant::now() < deadline, "not taken within {wait:?}: {error:#}");
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        let deadline = Instant::now() + wait;
+        while open_orders(&projection).await > OPEN_ORDERS_MAX {
+            assert!(Instant::now() < deadline, "too few orders ended within {wait:?}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+    projection.close().await;
+}
+
+/// Those under way that do not wait for a person.
+async fn open_orders(projection: &Projection) -> usize {
+    let summary = projection.summary().await.expect("it can be read");
+    let active = summary.orders_by_state.iter().filter(|(state, _)| state.is_active());
+    let open = active.map(|(_, count)| count).sum::<i64>() - summary.orders_in_fallout;
+    usize::try_from(open).unwrap_or(0)
+}
+
+fn described(submission: &connectors::upstream::Submission) -> Submission {
+    Submission {
+        key: Some(submission.order_key.0.clone()),
+        request_id: Some(submission.request_id.0.clone()),
+        media_type: submission.media_type.clone(),
+        body_bytes: submission.body.len(),
+    }
+}
+
 /// # Panics
 /// No service runs, or it does not take them.
 pub async fn submit(settings: &Settings, submissions: &[connectors::upstream::Submission]) {
     let client = Client::connect(&settings.node.data_dir).await.expect("the socket can be used");
     let mut client = client.expect("it runs");
     for submission in submissions {
-        let described = Submission {
-            key: Some(submission.order_key.0.clone()),
-            request_id: Some(submission.request_id.0.clone()),
-            media_type: submission.media_type.clone(),
-            body_bytes: submission.body.len(),
-        };
-        client.submit(described, &submission.body).await.expect("it is taken");
+        client.submit(described(submission), &submission.body).await.expect("it is taken");
     }
 }
 
@@ -93,7 +138,8 @@ pub async fn settle(settings: &Settings, oracle: &Oracle) -> bool {
     stands
 }
 
-/// All of a stopped system: every order, every effect and every dead letter as the oracle says, and no event id there twice.
+/// All of a stopped system: every order, every effect and every dead letter as the oracle says, and no event id there twice, but of
+/// those that say of an input that it came again.
 ///
 /// # Panics
 /// Something is otherwise, or cannot be read.
@@ -129,6 +175,9 @@ fn event_ids_twice(store: &Store) -> Vec<String> {
                             .unwrap_or_default()
                     };
                     let (what, who) = (header(headers::CE_TYPE), header(headers::CE_SOURCE));
+                    if REPETITIONS.iter().any(|name| headers::type_of(name) == what) {
+                        continue;
+                    }
                     let place = format!("{topic} {partition} {} ({what} of {who})", record.offset);
                     places.entry(header(headers::CE_ID)).or_default().push(place);
                 }

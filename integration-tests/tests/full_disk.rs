@@ -1,21 +1,20 @@
 //! Plays: no room on the disk. What was acknowledged is not lost, what cannot be taken is refused with the reason, one line says
 //! so, and when there is room again everything goes on.
 //!
-//! A real full disk is a small file system of its own, mounted where nobody else sees it; that needs the right to mount, which a
-//! container may not have. A limit on the size of files always works: the kernel refuses to let the log grow, with another error.
+//! A real full disk is a small file system of its own, and needs the right to mount one, which a container may not have. A limit on the
+//! size of files always works, and stands in for it there: the kernel refuses to let the log grow, with another error.
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use integration_tests::disk::{self, Disk, fill};
 use integration_tests::process::{self, Service, orders_in, run, submit, until};
 
 const WAIT: Duration = Duration::from_secs(120);
 /// What the log of the service says once per trouble.
 const SAID: &str = "log cannot be written";
-/// Set for the part of the test that runs in a mount namespace of its own.
-const INSIDE: &str = "ORDERSTREAM_TEST_MOUNTED";
 /// In blocks of `ulimit -f`, which are 512 bytes or 1 KiB by the shell.
 const FILE_BLOCKS_MAX: u32 = 3_000;
+const DISK_MEBIBYTES: u32 = 400;
 const ORDERS_MAX: usize = 200;
 
 /// How often the log of the service says something.
@@ -25,14 +24,14 @@ fn said(service: &Service, what: &str) -> usize {
 
 #[test]
 fn a_log_that_may_not_grow_refuses_orders_and_loses_none() {
+    with_limited_files();
+}
+
+fn with_limited_files() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
-    // Ignored signals stay ignored: writing beyond the limit is then an error, and not the end of the process.
-    let script = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS_MAX}; exec \"$0\" --data-dir \"$1\" run");
-    let mut limited = Command::new("sh");
-    limited.current_dir(process::root()).args(["-c", &script]).arg(process::binary()).arg(&data_dir);
-    limited.env("ORDERSTREAM__GATEWAY__LISTEN", "");
-    let service = Service::start(limited, &data_dir);
+    let command = process::orderstream(&data_dir, &["run"]);
+    let service = Service::start(disk::limited(&command, FILE_BLOCKS_MAX), &data_dir);
     let mut taken = 0;
     let refused = (0..ORDERS_MAX).find_map(|number| {
         let answer = submit(&data_dir, &[&format!("F-{number}")]);
@@ -58,50 +57,14 @@ fn a_log_that_may_not_grow_refuses_orders_and_loses_none() {
 
 #[test]
 fn a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room() {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let root = nix::unistd::geteuid().is_root();
-    let unshare: &[&str] = if root { &["--mount"] } else { &["--mount", "--user", "--map-root-user"] };
-    let mount = format!("mount -t tmpfs -o size=400m none '{}'", folder.path().display());
-    let may_mount =
-        Command::new("unshare").args(unshare).args(["sh", "-c", &mount]).stderr(Stdio::null()).status();
-    if !may_mount.is_ok_and(|status| status.success()) {
-        // Told where it is seen; the other test stands in for this one.
-        eprintln!(
-            "NOT RUN: no file system may be mounted here; only the limit on the size of files is tried"
-        );
-        return;
-    }
-    let test = std::env::current_exe().unwrap();
-    let name = "a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room";
-    let script = format!("{mount} && exec \"$0\" --exact {name} --nocapture");
-    let inside = Command::new("unshare")
-        .args(unshare)
-        .args(["sh", "-c", &script])
-        .arg(test)
-        .env(INSIDE, folder.path())
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(inside.status.success(), "{}{}", text(&inside.stdout), text(&inside.stderr));
-}
-
-/// Leaves so many bytes free, and then none.
-fn fill(disk: &Path, name: &str, bytes_left: u64) {
-    use std::io::Write;
-    let mut file = std::fs::File::create(disk.join(name)).unwrap();
-    let piece = vec![0; 4_096];
-    while fs4::available_space(disk).unwrap() > bytes_left {
-        if file.write_all(&piece).is_err() {
-            return;
-        }
+    match disk::small("a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room", DISK_MEBIBYTES) {
+        Disk::Small(disk) => on_small_disk(&disk),
+        Disk::Played => {}
+        Disk::Limited => with_limited_files(),
     }
 }
 
-fn inside() {
-    let disk = std::env::var_os(INSIDE).map(std::path::PathBuf::from).unwrap();
+fn on_small_disk(disk: &Path) {
     let data_dir = disk.join("data");
     let slow = disk.join("slow.toml");
     std::fs::write(&slow, "behaviour = { latency = { kind = \"fixed\", ms = 3_000 } }\n").unwrap();
@@ -111,7 +74,7 @@ fn inside() {
     until(WAIT, "both orders are under way", || orders_in(&data_dir, "inProgress") == 2);
     assert_eq!(service.stop(), Some(0));
     // So little that the log cannot set room aside for itself, and enough to start.
-    fill(&disk, "most", 24 << 20);
+    fill(disk, "most", 24 << 20);
     let service = Service::run(&data_dir);
     let refused = submit(&data_dir, &["A-3"]).ended(1);
     assert!(
@@ -119,7 +82,7 @@ fn inside() {
         "{}",
         refused.err
     );
-    fill(&disk, "rest", 0);
+    fill(disk, "rest", 0);
     until(WAIT, "the log is full", || said(&service, SAID) == 1);
     until(WAIT, "the status says so", || {
         run(&data_dir, &["status"]).out.contains("problem: the log cannot be written: ")

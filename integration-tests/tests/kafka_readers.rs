@@ -2,15 +2,13 @@
 //!
 //! Faults met: batches that are aborted, and batches whose worker is not told what became of them.
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::order::event::RequestIgnored;
 use integration_tests::kafka::Cluster;
-use integration_tests::process::root;
+use integration_tests::outsiders::{in_java, in_python};
 use integration_tests::registry::Registry;
 use runtime::conformance::Fault;
 use runtime::log::kafka::{Faults, Kafka, Member, Options, create};
@@ -151,40 +149,6 @@ fn expected(log: &Kafka) -> Vec<Value> {
         }
     }
     lines
-}
-
-/// The lines of a reader, each partition's in the sequence in which it read them.
-#[track_caller]
-fn printed(command: &mut Command, arguments: &[&str]) -> Vec<Value> {
-    let ran = command.args(arguments).output();
-    let ran = ran.unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/setup.sh installs it"));
-    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{command:?}: {}\n{out}\n{err}", ran.status);
-    let mut lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines.sort_by_key(|line| line["partition"].as_u64());
-    lines
-}
-
-fn script(name: &str) -> String {
-    let output = Command::new(root().join("scripts").join(name)).output().unwrap();
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-fn in_python(arguments: &[&str]) -> Vec<Value> {
-    let python = std::env::var("ORDERSTREAM_PYTHON").unwrap_or_else(|_| script("python.sh"));
-    let program = root().join("integration-tests/consumers/reader.py");
-    printed(Command::new(python).arg(program), arguments)
-}
-
-fn in_java(classes: &Path, arguments: &[&str]) -> Vec<Value> {
-    let classpath = format!("{}/*:{}", script("java.sh"), classes.display());
-    let source = root().join("integration-tests/consumers/Reader.java");
-    let mut javac = Command::new("javac");
-    javac.args(["-Xlint:all", "-Werror", "-proc:none", "-cp", &classpath, "-d"]).arg(classes).arg(source);
-    let compiled = javac.output().unwrap();
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    printed(Command::new("java").args(["-cp", &classpath, "Reader"]), arguments)
 }
 
 #[test]

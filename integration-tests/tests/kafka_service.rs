@@ -1,164 +1,68 @@
-//! The whole product on a real broker and a real registry: two processes share the partitions, one of them is killed again and again,
-//! and afterwards every order stands where the oracle says. What is missing or set otherwise is refused in one clear line.
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+//! The whole product on a real broker and a real registry. Plays: two processes share the partitions, and one of them is killed again and
+//! again, or held until its partitions are the other's; afterwards every order stands where the oracle says. And what is missing or set
+//! otherwise is refused in one clear line.
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use cli::service::catalog;
-use cli::settings::Settings;
-use connectors::upstream::Generator;
 use integration_tests::kafka::Cluster;
-use integration_tests::process::{Said, Service, binary, root, until};
-use integration_tests::registry::Registry;
-use integration_tests::work::{self, settle, submit};
-use schemas::registry::subject;
-use schemas::{contracts, topics};
+use integration_tests::play::Play;
+use integration_tests::process::until;
+use integration_tests::site::{JOIN_WAIT, Site, until_all_have_partitions};
+use integration_tests::work;
 use tempfile::TempDir;
 
-const KILLS: usize = 4;
-const ORDERS: u32 = 300;
-const FAULT_RATE: f64 = 0.1;
-const SEED: u64 = 7;
-/// A worker that was killed is noticed after this; what is under way in its partitions waits that long.
-const SESSION_MS: u32 = 2_000;
-const JOIN_WAIT: Duration = Duration::from_secs(60);
+/// How long a request may take to be taken.
+const TAKE_WAIT: Duration = Duration::from_secs(60);
+
+const TIME_DIVISOR: u32 = 100;
 
 /// One for all tests; it ends with the process.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start(1));
 
-/// A process of a system: its settings file, its data directory, and where it listens.
-struct Node {
-    file: PathBuf,
-    data_dir: PathBuf,
-    port: u16,
-}
-
-impl Node {
-    /// `simulated`: the downstream runs here, and its ledger is here.
-    fn new(folder: &Path, name: &str, prefix: &str, registry: &str, simulated: bool) -> Node {
-        let (file, data_dir) = (folder.join(format!("{name}.toml")), folder.join(name));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let text = format!(
-            "[node]\nname = {name:?}\ndata_dir = {data_dir:?}\n[log]\nkind = \"kafka\"\n[registry]\nurl = {registry:?}\n\
-             [kafka]\nbrokers = {:?}\nprefix = {prefix:?}\nreplication = 1\nsession_timeout_ms = {SESSION_MS}\n\
-             [catalog]\ndirectory = {:?}\ntime_divisor = 100\nduration_ms_max = 8000\n\
-             [downstream]\nsimulated = {simulated}\nscenario = {:?}\n[gateway]\nlisten = \"127.0.0.1:{port}\"\n\
-             [logging]\nlevel = \"info\"\n",
-            CLUSTER.addresses(),
-            root().join("config/catalog"),
-            work::scenario(folder),
-        );
-        std::fs::write(&file, text).unwrap();
-        Node { file, data_dir, port }
+#[test]
+fn two_processes_share_the_work_and_every_order_ends_as_it_must_though_one_is_killed() {
+    let mut play = Play::prepare(&CLUSTER, "kafka_service.killed", 7, TIME_DIVISOR);
+    // The other has the simulated systems: one that is away for longer than it is asked after is a matter of the orders' own.
+    let staying = play.one.start();
+    for _ in 0..play.budget.times {
+        let dying = play.other.start();
+        until_all_have_partitions(&[&play.one, &play.other]);
+        play.send_part(play.budget.times + 1, TAKE_WAIT);
+        dying.kill();
     }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.current_dir(root()).arg("--config").arg(&self.file).args(arguments);
-        // Both listen, each where its file says.
-        command.env_remove("ORDERSTREAM__GATEWAY__LISTEN");
-        command
-    }
-
-    fn said(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().expect("the binary is built before").into()
-    }
-
-    fn start(&self) -> Service {
-        Service::start(self.command(&["run"]), &self.data_dir)
-    }
-
-    fn settings(&self) -> Settings {
-        // Read here as there: whoever tests may have silenced the socket for all.
-        Settings::load(Some(&self.file)).unwrap()
-    }
-
-    /// How many partitions its workers have.
-    fn partitions(&self) -> u64 {
-        let page = reqwest::blocking::get(format!("http://127.0.0.1:{}/metrics", self.port));
-        let page = page.and_then(|page| page.text()).unwrap_or_default();
-        let of_workers = page.lines().filter(|line| line.starts_with("orderstream_assigned_partitions{"));
-        of_workers.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
-    }
-}
-
-/// Makes every schema known, as whoever deploys does.
-fn register(registry: &Registry, systems: impl Iterator<Item = String>) {
-    let client = reqwest::blocking::Client::new();
-    let post = |subject: String, schema: &str| {
-        let url = format!("{}/subjects/{subject}/versions", registry.url());
-        let body = serde_json::json!({ "schema": schema }).to_string();
-        let sent = client.post(url).header("content-type", "application/json").body(body).send().unwrap();
-        assert!(sent.status().is_success(), "{subject}: {}", sent.text().unwrap());
-    };
-    let systems: Vec<String> = systems.collect();
-    for (topic, declared) in topics::all(systems.iter().map(String::as_str)) {
-        for contract in contracts::all().iter().filter(|one| declared.records.contains(&one.name.as_str())) {
-            post(subject(&topic, contract), &contract.json);
-        }
-    }
-    for contract in contracts::states() {
-        post(subject("orderstream.state", contract), &contract.json);
-    }
-}
-
-fn generator() -> Generator {
-    work::generator(SEED, ORDERS, FAULT_RATE)
-}
-
-fn plant(folder: &Path, generator: &Generator, settings: &Settings) {
-    work::plant(folder, SEED, generator, settings);
+    let other = play.other.start();
+    until_all_have_partitions(&[&play.one, &play.other]);
+    play.send_rest(TAKE_WAIT);
+    play.end(&CLUSTER, staying, other);
 }
 
 #[test]
-fn two_processes_share_the_work_and_every_order_ends_as_it_must_though_one_is_killed() {
-    let folder = tempfile::Builder::new().prefix("orderstream-two-").tempdir().unwrap().keep();
-    let mut registry = Registry::start();
-    let stays = Node::new(&folder, "stays", "two.", &registry.url(), true);
-    let dies = Node::new(&folder, "dies", "two.", &registry.url(), false);
-    let (settings, other) = (stays.settings(), dies.settings());
-    let systems = || catalog::load(&settings.catalog).unwrap().systems.clone().into_keys();
-    register(&registry, systems());
-    stays.said(&["topics", "create"]).ended(0);
-    let generator = generator();
-    let oracle = generator.oracle();
-    plant(&folder, &generator, &settings);
-    let submissions: Vec<_> = generator.submissions().collect();
-    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let staying = stays.start();
-    let chunk = submissions.len() / (KILLS + 1);
-    for round in 0..KILLS {
-        let dying = dies.start();
-        until(JOIN_WAIT, "both have partitions", || stays.partitions() > 0 && dies.partitions() > 0);
-        tokio.block_on(submit(&settings, &submissions[round * chunk..(round + 1) * chunk]));
-        dying.kill();
+fn a_process_that_was_held_until_others_had_its_work_writes_nothing_of_it() {
+    let mut play = Play::prepare(&CLUSTER, "kafka_service.held", 8, TIME_DIVISOR);
+    let (one, other) = (play.one.start(), play.other.start());
+    for _ in 0..play.budget.times {
+        until_all_have_partitions(&[&play.one, &play.other]);
+        let (ours, parts) = (play.one.partitions(), 2 * play.budget.times + 1);
+        play.send_part(parts, TAKE_WAIT);
+        other.hold();
+        until(JOIN_WAIT, "its partitions are another's", || play.one.partitions() > ours);
+        play.send_part(parts, TAKE_WAIT);
+        // What it would do first of all when it goes on is to commit what it had begun.
+        other.release();
     }
-    let dying = dies.start();
-    until(JOIN_WAIT, "it has partitions again", || dies.partitions() > 0);
-    // Nothing new is written: who has started needs it no more.
-    registry.stop();
-    tokio.block_on(submit(&settings, &submissions[KILLS * chunk..]));
-    tokio.block_on(settle(&settings, &oracle));
-    assert!(tokio.block_on(settle(&other, &oracle)), "the other's own rows say the same");
-    let status = stays.said(&["status", "--json"]).json(0);
-    assert_eq!(status["problems"], serde_json::json!([]), "{status}");
-    assert_eq!(dying.stop(), Some(0), "SIGTERM ends it politely");
-    assert_eq!(staying.stop(), Some(0), "SIGTERM ends it politely");
-    // It forgot everything, and what lies on the log is read by whoever opens it.
-    registry.restart();
-    register(&registry, systems());
-    work::judge(&settings, &oracle);
-    std::fs::remove_dir_all(folder).unwrap();
+    until_all_have_partitions(&[&play.one, &play.other]);
+    play.send_rest(TAKE_WAIT);
+    assert!(other.said().contains("partitions were lost to the group"), "{}", other.said());
+    play.end(&CLUSTER, one, other);
 }
 
 #[test]
 fn what_is_missing_is_said_before_anything_starts() {
     let folder = TempDir::new().unwrap();
     // Nobody listens there.
-    let node = Node::new(folder.path(), "alone", "missing.", "http://127.0.0.1:1", false);
-    plant(folder.path(), &generator(), &node.settings());
+    let mut site = Site::new(folder.path(), &CLUSTER, "http://127.0.0.1:1", "missing.");
+    let node = site.node("alone", false);
+    work::plant(folder.path(), 1, &work::generator(1, 1, 0.0), &node.settings());
     let check = node.said(&["topics", "create", "--check"]).ended(3);
     assert!(check.out.contains("topic \"missing.orderstream.order.events\": topic is missing"), "{check:?}");
     let run = node.said(&["run"]).ended(1);
@@ -172,8 +76,8 @@ fn what_is_missing_is_said_before_anything_starts() {
     let run = node.said(&["run"]).ended(1);
     assert!(run.err.contains("the schema registry (registry.url) is needed to start"), "{run:?}");
     // Another partition count than the topics have.
-    let text = std::fs::read_to_string(&node.file).unwrap().replace("[log]", "[log]\npartitions = 4");
-    std::fs::write(&node.file, text).unwrap();
+    site.partitions = 4;
+    let node = site.node("alone", false);
     let check = node.said(&["topics", "create", "--check", "--json"]).json(3);
     let drift = check["drift"].as_array().unwrap();
     let is_it = |drift: &serde_json::Value| {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cli::service::{Store, catalog};
 use cli::settings::Settings;
 use domain::OrderKey;
+use integration_tests::budget;
 use integration_tests::kafka::Cluster;
 use integration_tests::process::{Said, Service, binary, orders_in, root, until};
 use integration_tests::registry::Registry;
@@ -18,7 +19,6 @@ use schemas::topics;
 use topology::SubTopology;
 
 const SEED: u64 = 11;
-const ORDERS: u32 = 120;
 const WAIT: Duration = Duration::from_secs(120);
 const SESSION_MS: u32 = 2_000;
 /// Before the division by which the catalog's times are shorter here.
@@ -84,7 +84,7 @@ impl Site {
 
 /// Runs a third of the orders in each of three groupings: together, apart, together again.
 fn play(folder: &Path, site: &Site, fault_rate: f64) {
-    let generator = work::generator(SEED, ORDERS, fault_rate);
+    let generator = work::generator(SEED, budget::of("regrouping").orders, fault_rate);
     let oracle = generator.oracle();
     work::plant(folder, SEED, &generator, &site.settings());
     let submissions: Vec<_> = generator.submissions().collect();

@@ -1,6 +1,6 @@
 //! Every golden scenario, in both worlds: the processors in memory, and the same ones on the embedded log.
-use integration_tests::scenario::embedded::EmbeddedWorld;
 use integration_tests::scenario::memory::InMemoryWorld;
+use integration_tests::scenario::on_log::LogWorld;
 use integration_tests::scenario::{World, file, judge, run, shipped_catalog};
 use topology::SubTopology;
 
@@ -45,7 +45,7 @@ fn every_scenario_holds_on_the_embedded_log() {
     check(|scenario| {
         let directory = tempfile::tempdir().unwrap();
         let now = scenario.started_at();
-        let world = EmbeddedWorld::open(directory.path(), SubTopology::defaults(), &catalog, now).unwrap();
+        let world = LogWorld::embedded(directory.path(), SubTopology::defaults(), &catalog, now).unwrap();
         (Box::new(world), Some(directory))
     });
 }
@@ -56,7 +56,7 @@ fn every_scenario_holds_on_the_embedded_log_with_every_processor_apart() {
     check(|scenario| {
         let directory = tempfile::tempdir().unwrap();
         let now = scenario.started_at();
-        let world = EmbeddedWorld::open(directory.path(), SubTopology::split(), &catalog, now).unwrap();
+        let world = LogWorld::embedded(directory.path(), SubTopology::split(), &catalog, now).unwrap();
         (Box::new(world), Some(directory))
     });
 }

@@ -1,7 +1,7 @@
 //! Golden scenarios: what is submitted, what downstream answers, and what must and must never follow.
 //!
-//! A [`file::Scenario`] is run in a [`World`]: the processors in memory, or the same ones on the embedded log. Time is simulated
-//! in both: it goes on to the next timer or answer once nothing is left to do.
+//! A [`file::Scenario`] is run in a [`World`]: the processors in memory, or the same ones on a real log. Time is simulated
+//! in all: it goes on to the next timer or answer once nothing is left to do.
 use anyhow::{Context, bail, ensure};
 use domain::Timestamp;
 use domain::catalog::Catalog;
@@ -11,11 +11,13 @@ use schemas::codec::Codec;
 use schemas::topics;
 
 pub mod answers;
-pub mod embedded;
 mod facts;
 pub mod file;
 pub mod judge;
 pub mod memory;
+pub mod on_log;
+mod rest;
+pub mod story;
 
 pub use facts::{Facts, word};
 pub use file::Scenario;
@@ -90,7 +92,10 @@ struct Run<'a> {
 impl Run<'_> {
     fn until(&mut self, end: Timestamp) -> anyhow::Result<()> {
         for _ in 0..MOVES_MAX {
-            for record in self.world.settle()? {
+            let mut records = self.world.settle()?;
+            // No log says in which sequence they were written where key or topic differ, and so what is answered first.
+            records.sort_by(|a, b| (&a.topic, &a.key).cmp(&(&b.topic, &b.key)));
+            for record in records {
                 self.take(record)?;
             }
             let now = self.world.now();
