@@ -152,12 +152,20 @@ async fn rebuild(settings: &Settings, into: Option<&str>, accept_gap: bool) -> a
         );
         return Ok(exit::REFUSED.into());
     }
-    let rebuild = Rebuild::begin(&url).await?;
+    let rebuild = match into {
+        Some(elsewhere) => Rebuild::begin_at(elsewhere).await?,
+        None => Rebuild::begin(&url).await?,
+    };
     let interrupted = interruption()?;
     match fill(rebuild.projection(), &store, &interrupted).await {
         Ok(Some(records)) => {
             let place = projection::shown_url(&url);
-            rebuild.swap_in().await?;
+            if let Some(kept) = rebuild.swap_in().await? {
+                eprintln!(
+                    "orderstream: what was there before was not whole; it is kept as \"{}\"",
+                    kept.display()
+                );
+            }
             println!("projection {place} is made anew from {records} records");
             Ok(exit::DONE.into())
         }

@@ -55,6 +55,10 @@ pub enum Error {
         "the projection \"{place}\" is damaged; `orderstream projection rebuild` makes it anew from the log"
     )]
     Damaged { place: String, source: sqlx::Error },
+    #[error(
+        "\"{place}\" is there, and is no projection; it would be gone: name another place, or remove it first"
+    )]
+    NotOurs { place: String },
     #[error("there is no projection at \"{place}\"; the service makes it when it runs")]
     Missing { place: String },
     /// Permanent: rows of a later version cannot be written or read by this one.
@@ -105,6 +109,7 @@ impl Error {
             Error::Address { .. }
             | Error::InMemory { .. }
             | Error::Missing { .. }
+            | Error::NotOurs { .. }
             | Error::Newer { .. }
             | Error::Older { .. }
             | Error::Migrate(_)

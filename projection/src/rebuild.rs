@@ -1,4 +1,6 @@
 //! A projection made beside the one in use, and put in its place when it is complete.
+use std::path::PathBuf;
+
 use crate::dialect::{self, Place, Purpose};
 use crate::{Error, Projection};
 
@@ -22,17 +24,30 @@ impl Rebuild {
         Ok(Rebuild { projection: Projection::open_at(&beside, Purpose::Rebuild).await?, place })
     }
 
+    /// As [`Rebuild::begin`], at a place that somebody has named and that may be any: whatever else is there stays.
+    ///
+    /// # Errors
+    /// As [`Rebuild::begin`]; [`Error::NotOurs`].
+    pub async fn begin_at(url: &str) -> Result<Rebuild, Error> {
+        let place = Place::parse(url)?;
+        if !dialect::is_free_or_ours(&place).await? {
+            return Err(Error::NotOurs { place: place.to_string() });
+        }
+        Rebuild::begin(url).await
+    }
+
     /// What the log is applied to.
     pub fn projection(&self) -> &Projection {
         &self.projection
     }
 
-    /// Puts it in the place of the one in use, at one instant: whoever looks sees all of the old one or all of the new one.
+    /// Puts it in the place of the one in use, at one instant: whoever looks sees all of the old one or all of the new one. Gives
+    /// where a file that was in that place and was not whole is kept.
     ///
     /// # Errors
     /// [`Error::Swap`]: somebody has the old one open for longer than ten seconds, or has made a view on it. Then the old one is
     /// as it was.
-    pub async fn swap_in(self) -> Result<(), Error> {
+    pub async fn swap_in(self) -> Result<Option<PathBuf>, Error> {
         self.projection.close().await;
         let swapped = dialect::swap_in(&self.place).await;
         if swapped.is_err() {

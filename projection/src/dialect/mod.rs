@@ -1,7 +1,7 @@
 //! Where SQLite and PostgreSQL differ: opening, transactions, placing values, taking a rebuilt database into use.
 //!
 //! Everything above writes one portable SQL, and binds values where they stand.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
@@ -276,6 +276,16 @@ pub(crate) fn beside(place: &Place) -> Place {
     }
 }
 
+/// Whether nothing is there that anybody could miss: nothing at all, or a projection.
+pub(crate) async fn is_free_or_ours(place: &Place) -> Result<bool, Error> {
+    match place {
+        Place::Sqlite(options) => sqlite::is_free_or_ours(options.get_filename()).await,
+        // The schema is ours by its name.
+        Place::Postgres(..) => Ok(true),
+    }
+    .map_err(|source| could_not_open(place, source))
+}
+
 /// Removes what an interrupted rebuild left there.
 pub(crate) async fn discard(place: &Place) -> Result<(), Error> {
     let discarded = match place {
@@ -286,10 +296,12 @@ pub(crate) async fn discard(place: &Place) -> Result<(), Error> {
 }
 
 /// Puts the closed database that was made [`beside`] in the place of the one in use, at one instant.
-pub(crate) async fn swap_in(place: &Place) -> Result<(), Error> {
+///
+/// Gives where a file that was not whole is now.
+pub(crate) async fn swap_in(place: &Place) -> Result<Option<PathBuf>, Error> {
     let swapped = match place {
         Place::Sqlite(options) => sqlite::swap_in(options.get_filename()).await,
-        Place::Postgres(options, _) => postgres::swap_in(options).await,
+        Place::Postgres(options, _) => postgres::swap_in(options).await.map(|()| None),
     };
     let detail = |source: &sqlx::Error| {
         postgres::detail(source).map(|detail| format!(" ({detail})")).unwrap_or_default()

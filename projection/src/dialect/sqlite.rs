@@ -23,6 +23,11 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
     if purpose == Purpose::Read && !options.get_filename().exists() {
         return Err(sqlx::Error::RowNotFound);
     }
+    if purpose == Purpose::Read {
+        let readers =
+            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(looking(options));
+        return Ok(Pools::Sqlite { writer: readers.clone(), readers });
+    }
     let synchronous = match purpose {
         // A power failure may lose the last transactions, rows and positions together: the log has them.
         Purpose::Write | Purpose::Read => SqliteSynchronous::Normal,
@@ -31,7 +36,7 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
     let options = options
         .clone()
         .disable_statement_logging()
-        .create_if_missing(purpose != Purpose::Read)
+        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
         .busy_timeout(BUSY_TIMEOUT)
@@ -44,11 +49,42 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
         let is_idle = !connection.is_in_transaction();
         Box::pin(async move { Ok(is_idle) })
     });
-    let writer = match purpose {
-        Purpose::Write | Purpose::Rebuild => writer.connect_with(options).await?,
-        Purpose::Read => writer.connect_lazy_with(options),
-    };
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Pools::Sqlite { writer: writer.connect_with(options).await?, readers })
+}
+
+/// For whoever may read the file and perhaps not write it.
+fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    let path = options.get_filename();
+    // Where it has no log beside it, SQLite would make one, even to look. Nobody has it open then.
+    let is_closed = !with_suffix(path, "-wal").exists();
+    let may_write = std::fs::OpenOptions::new().append(true).open(path).is_ok();
+    options
+        .clone()
+        .disable_statement_logging()
+        .read_only(true)
+        .immutable(is_closed && !may_write)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_KEPT)
+}
+
+/// Whether there is no file, or an empty one, or a whole database that is empty or a projection.
+pub(super) async fn is_free_or_ours(path: &Path) -> Result<bool, sqlx::Error> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Ok(found) if found.len() == 0 => return Ok(true),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut connection = looking(&SqliteConnectOptions::new().filename(path)).connect().await?;
+    let sql = "SELECT COUNT(*), COALESCE(SUM(name IN ('positions', 'orders', '_sqlx_migrations')), 0) \
+               FROM sqlite_master WHERE type = 'table'";
+    let counted = sqlx::query(sql).fetch_one(&mut connection).await;
+    connection.close().await?;
+    match counted {
+        Ok(row) => Ok(row.try_get::<i64, _>(0)? == 0 || row.try_get::<i64, _>(1)? == 3),
+        Err(error) if is_damage(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
@@ -84,16 +120,27 @@ pub(super) fn remove(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What is not whole stays for whoever wants to look into it; what was put aside before does not. Gives where it is now.
+fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let aside = with_suffix(path, ".damaged");
+    std::fs::rename(path, &aside)?;
+    remove(path)?;
+    Ok(aside)
+}
+
 /// Renames the new file over the old one. Before it, both are brought into the mode without a log beside them: an old log would be
 /// taken for the new file's, and what is in the new one's has to be in the file.
-pub(super) async fn swap_in(path: &Path) -> Result<(), sqlx::Error> {
+///
+/// Gives where a file that was not whole is now.
+pub(super) async fn swap_in(path: &Path) -> Result<Option<PathBuf>, sqlx::Error> {
     let new = beside(path);
+    let mut aside = None;
     into_one_file(&new).await?;
     std::fs::File::open(&new)?.sync_all()?;
     if path.exists() {
         match into_one_file(path).await {
-            // What is damaged cannot be brought into order, and is what is being replaced.
-            Err(error) if is_damage(&error) => remove(path)?,
+            // What is damaged cannot be brought into order, and may be a file of somebody's that was named by mistake.
+            Err(error) if is_damage(&error) => aside = Some(put_aside(path)?),
             other => other?,
         }
     }
@@ -101,7 +148,7 @@ pub(super) async fn swap_in(path: &Path) -> Result<(), sqlx::Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::File::open(folder)?.sync_all()?;
     }
-    Ok(())
+    Ok(aside)
 }
 
 /// Succeeds only while nobody else has the file open, which is the point too.

@@ -95,21 +95,58 @@ async fn a_reader_that_is_open_during_the_swap_reads_on_in_postgresql_and_holds_
     .await;
 }
 
+/// What is at a place that somebody has named, after a rebuild was to be made there.
+async fn rebuilt_at(path: &std::path::Path) -> Result<(), String> {
+    let url = format!("sqlite://{}", path.display());
+    match Rebuild::begin_at(&url).await {
+        Ok(rebuild) => {
+            rebuild.projection().apply(log()).await.unwrap();
+            rebuild.swap_in().await.map(drop).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Plays: a rebuild into a file of somebody else's.
 #[tokio::test]
-async fn a_damaged_file_is_replaced() {
+async fn what_is_no_projection_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named");
+    rebuilt_at(&path).await.unwrap();
+    rebuilt_at(&path).await.unwrap();
+    let refused = format!(
+        "\"{}\" is there, and is no projection; it would be gone: name another place, or remove it first",
+        path.display()
+    );
+    for content in ["root:x:0:0:root:/root:/bin/bash\n", "x"] {
+        std::fs::write(&path, content).unwrap();
+        assert_eq!(rebuilt_at(&path).await.unwrap_err(), refused);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is beside it");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let other = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("CREATE TABLE orders (key TEXT)").execute(&other).await.unwrap();
+    other.close().await;
+    assert_eq!(rebuilt_at(&path).await.unwrap_err(), refused);
+    std::fs::write(&path, b"").unwrap();
+    rebuilt_at(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_replaced_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("projection.db");
     let url = format!("sqlite://{}", path.display());
-    std::fs::write(
-        &path,
-        "no database at all, though there is a file with enough text in it to be looked at for long",
-    )
-    .unwrap();
+    let text = "no database at all, though there is a file with enough text in it to be looked at for long";
+    std::fs::write(&path, text).unwrap();
     std::fs::write(folder.path().join("projection.db-wal"), "and this was its log").unwrap();
     let rebuild = Rebuild::begin(&url).await.unwrap();
     rebuild.projection().apply(log()).await.unwrap();
     rebuild.swap_in().await.unwrap();
     assert_eq!(Projection::open(&url).await.unwrap().orders(Default::default()).await.unwrap().rows.len(), 2);
+    assert_eq!(std::fs::read_to_string(folder.path().join("projection.db.damaged")).unwrap(), text);
 }
 
 #[tokio::test]
