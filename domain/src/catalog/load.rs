@@ -197,7 +197,8 @@ impl Reader {
         for value in self.array(file, "falloutRule", value) {
             let subject = format!("falloutRule {}", self.document.fallout_rules.len() + 1);
             let standing = value.clone();
-            let Some(rule) = self.read(file, &subject, value) else { continue };
+            // Rules have no names, and those that cannot be read have no number: their line says which is meant.
+            let Some(rule) = self.read(file, "falloutRule", value) else { continue };
             self.places.add(&subject, file.name, &standing, |at| file.line(at));
             self.document.fallout_rules.push(rule);
         }
@@ -245,6 +246,18 @@ impl<'f> File<'f> {
 
     fn refused(&self, subject: &str, error: &toml::de::Error, at: usize) -> Finding {
         let at = error.span().map_or(at, |span| span.start);
-        self.finding(at, subject, error.message())
+        self.finding(at, subject, nearer(error.message()))
     }
+}
+
+/// Of a field that is not known, serde lists all that are; where one of them is near, that one is meant.
+fn nearer(message: &str) -> String {
+    let near = message.split_once(", expected one of ").and_then(|(what, known)| {
+        let wanted =
+            what.strip_prefix("unknown field `").or_else(|| what.strip_prefix("unknown variant `"))?;
+        let near =
+            did_you_mean(wanted.trim_end_matches('`'), known.split(", ").map(|name| name.trim_matches('`')));
+        (!near.is_empty()).then(|| format!("{what}{near}"))
+    });
+    near.unwrap_or_else(|| message.to_owned())
 }

@@ -156,6 +156,11 @@ pub struct TaskType {
     pub outputs: Vec<String>,
 }
 
+/// What `whenChangedExpression` may come to: the names of [`ChangedStrategy`].
+pub(super) const CHANGED_STRATEGIES: &[&str] = &["redo", "undoThenDo", "nothing"];
+/// What `whenNotNeededExpression` may come to: the names of [`NotNeededStrategy`].
+pub(super) const NOT_NEEDED_STRATEGIES: &[&str] = &["undo", "nothing"];
+
 /// When to stop asking a system, and when to ask again (seed 001, "Retry Storm Prevention").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -182,4 +187,18 @@ pub struct System {
     /// Codes that say that the system itself is unwell, and not the one command: they count for the circuit.
     #[serde(default)]
     pub outage_codes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_strategies_are_those_of_their_types() {
+        let word = |value: serde_json::Value| value.as_str().unwrap().to_owned();
+        let changed = [ChangedStrategy::Redo, ChangedStrategy::UndoThenDo, ChangedStrategy::Nothing];
+        assert_eq!(changed.map(|one| word(serde_json::json!(one))), CHANGED_STRATEGIES);
+        let not_needed = [NotNeededStrategy::Undo, NotNeededStrategy::Nothing];
+        assert_eq!(not_needed.map(|one| word(serde_json::json!(one))), NOT_NEEDED_STRATEGIES);
+    }
 }

@@ -1,5 +1,6 @@
 //! Every expression of a catalog: whose it is, what it is for, and what it may name.
 use super::expression::{Expression, Scope};
+use super::task_type::{CHANGED_STRATEGIES, NOT_NEEDED_STRATEGIES};
 use super::{
     CatalogDocument, ComponentRule, InputSource, Mapping, Offering, ProductSpecification,
     ServiceSpecification, TaskType,
@@ -14,6 +15,16 @@ pub(super) enum Owner<'d> {
     TaskType(&'d TaskType),
 }
 
+/// What the value of an expression has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Truth,
+    /// One of these names.
+    OneOf(&'static [&'static str]),
+    /// It is taken as it is.
+    Anything,
+}
+
 /// One expression where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Use<'d> {
@@ -21,8 +32,7 @@ pub(super) struct Use<'d> {
     /// Within the entry, as messages begin: `component access: `; empty for the entry itself.
     pub place: String,
     pub scope: Scope,
-    /// Whether it has to be true or false; else its value is taken as it is.
-    pub is_condition: bool,
+    pub wanted: Wanted,
     pub expression: &'d Expression,
 }
 
@@ -38,7 +48,7 @@ impl Use<'_> {
     }
 }
 
-pub(super) fn of(document: &CatalogDocument) -> Vec<Use<'_>> {
+pub(super) fn of<'d>(document: &'d CatalogDocument) -> Vec<Use<'d>> {
     let mut found = Vec::new();
     for offering in document.offerings.values() {
         let owner = Owner::Offering(offering);
@@ -46,7 +56,7 @@ pub(super) fn of(document: &CatalogDocument) -> Vec<Use<'_>> {
             owner,
             place: String::new(),
             scope: Scope::Item,
-            is_condition: true,
+            wanted: Wanted::Truth,
             expression: &rule.condition,
         }));
     }
@@ -62,14 +72,19 @@ pub(super) fn of(document: &CatalogDocument) -> Vec<Use<'_>> {
     for task_type in document.task_types.values() {
         let owner = Owner::TaskType(task_type);
         let no_return = task_type.point_of_no_return.as_ref().and_then(|rule| rule.when.as_ref());
-        let strategies = [&task_type.when_changed_expression, &task_type.when_not_needed_expression];
-        let all = no_return.map(|when| (true, when)).into_iter();
-        let all = all.chain(strategies.into_iter().flatten().map(|expression| (false, expression)));
-        found.extend(all.map(|(is_condition, expression)| Use {
+        let strategies = [
+            (CHANGED_STRATEGIES, &task_type.when_changed_expression),
+            (NOT_NEEDED_STRATEGIES, &task_type.when_not_needed_expression),
+        ];
+        let named = |(names, expression): (_, &'d Option<Expression>)| {
+            Some((Wanted::OneOf(names), expression.as_ref()?))
+        };
+        let all = no_return.map(|when| (Wanted::Truth, when)).into_iter();
+        found.extend(all.chain(strategies.into_iter().filter_map(named)).map(|(wanted, expression)| Use {
             owner,
             place: String::new(),
             scope: Scope::Task,
-            is_condition,
+            wanted,
             expression,
         }));
     }
@@ -94,13 +109,13 @@ fn of_service<'d>(specification: &'d ServiceSpecification, found: &mut Vec<Use<'
             | InputSource::Item(_)
             | InputSource::Output(_) => None,
         });
-        let condition = task.condition.iter().map(|condition| (true, condition));
-        let all = condition.chain(inputs.map(|expression| (false, expression)));
-        found.extend(all.map(|(is_condition, expression)| Use {
+        let condition = task.condition.iter().map(|condition| (Wanted::Truth, condition));
+        let all = condition.chain(inputs.map(|expression| (Wanted::Anything, expression)));
+        found.extend(all.map(|(wanted, expression)| Use {
             owner,
             place: format!("task {}: ", task.task_type),
             scope: Scope::Service,
-            is_condition,
+            wanted,
             expression,
         }));
     }
@@ -115,13 +130,13 @@ fn of_component<'d>(rule: &'d ComponentRule, owner: Owner<'d>, scope: Scope, fou
         | Mapping::Service(_)
         | Mapping::ServiceIfGiven(_) => None,
     });
-    let condition = rule.condition.iter().map(|condition| (true, condition));
-    let all = condition.chain(mappings.map(|expression| (false, expression)));
-    found.extend(all.map(|(is_condition, expression)| Use {
+    let condition = rule.condition.iter().map(|condition| (Wanted::Truth, condition));
+    let all = condition.chain(mappings.map(|expression| (Wanted::Anything, expression)));
+    found.extend(all.map(|(wanted, expression)| Use {
         owner,
         place: format!("component {}: ", rule.component),
         scope,
-        is_condition,
+        wanted,
         expression,
     }));
 }

@@ -5,11 +5,12 @@ use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
 use serde_json::Value;
 
 use super::Findings;
+use super::kinds::{Kind, Kinds, mistakes, texts};
 use super::reach::Reach;
 use crate::catalog::compiled::{Compiled, walk};
 use crate::catalog::expression::{ITEM_ACTIONS, ITEM_FIELDS, ORDER_FIELDS, TASK_FIELDS, Variables};
 use crate::catalog::finding::{did_you_mean, shown};
-use crate::catalog::uses::{self, Owner, Use};
+use crate::catalog::uses::{self, Owner, Use, Wanted};
 use crate::catalog::{CatalogDocument, ProductSpecification};
 
 pub(super) fn check(
@@ -20,18 +21,52 @@ pub(super) fn check(
 ) {
     for one in uses::of(document) {
         findings.subject = one.subject();
-        if one.is_condition {
+        if one.wanted == Wanted::Truth {
             constant(&one, compiled, findings);
         }
         // What is no CEL has been said already.
         let Ok(parsed) = cel::parser::Parser::new().parse(&one.expression.0) else { continue };
         let known = Known::of(document, &one, reach);
+        value(&one, &parsed, &Kinds { products: &known.products }, findings);
         for (variable, field) in fields(&parsed) {
             known.field(&one, variable, field, findings);
         }
         for (variable, field, literal) in comparisons(&parsed) {
             known.comparison(&one, variable, field, &literal, findings);
         }
+    }
+}
+
+/// What it comes to is what is wanted, and it comes to something.
+fn value(one: &Use<'_>, parsed: &IdedExpr, kinds: &Kinds<'_>, findings: &mut Findings) {
+    let (place, text) = (&one.place, shown(&one.expression.0));
+    for mistake in mistakes(parsed, kinds) {
+        findings.add(format!("{place}expression \"{text}\" {mistake}"));
+    }
+    let kind = kinds.of(parsed);
+    match one.wanted {
+        // A constant has been said already.
+        Wanted::Truth if literal(parsed).is_none() => {
+            if let Some(kind) = kind.filter(|kind| *kind != Kind::Truth) {
+                findings.add(format!("{place}condition \"{text}\" is {kind}, and has to be true or false"));
+            }
+        }
+        Wanted::OneOf(names) => {
+            if let Some(kind) = kind.filter(|kind| *kind != Kind::Text) {
+                findings.add(format!(
+                    "{place}expression \"{text}\" is {kind}; it is one of {}",
+                    names.join(", ")
+                ));
+            }
+            for wrong in texts(parsed).into_iter().filter(|text| !names.contains(text)) {
+                let near = did_you_mean(wrong, names.iter().copied());
+                let names = names.join(", ");
+                findings.add(format!(
+                    "{place}expression \"{text}\" comes to \"{wrong}\"; it is one of {names}{near}"
+                ));
+            }
+        }
+        Wanted::Truth | Wanted::Anything => {}
     }
 }
 
@@ -65,7 +100,7 @@ fn fields(parsed: &IdedExpr) -> BTreeSet<(&str, &str)> {
     found
 }
 
-fn field(node: &IdedExpr) -> Option<(&str, &str)> {
+pub(super) fn field(node: &IdedExpr) -> Option<(&str, &str)> {
     match &node.expr {
         Expr::Select(select) => Some((ident(&select.operand)?, &select.field)),
         Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
@@ -120,7 +155,7 @@ fn ident(node: &IdedExpr) -> Option<&str> {
     }
 }
 
-fn text(node: &IdedExpr) -> Option<&str> {
+pub(super) fn text(node: &IdedExpr) -> Option<&str> {
     match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         Expr::Literal(_)

@@ -216,7 +216,12 @@ fn sources(document: &CatalogDocument, node: &Node<'_>, nodes: &[Node<'_>], find
         findings.require(earlier(owner, after, node, nodes).next().is_some(), || {
             let wanted = [&after.specification, &after.component, &after.task];
             let wanted: Vec<&str> = wanted.into_iter().flatten().map(String::as_str).collect();
-            format!("{place} comes after {}, of which there is none", wanted.join(" / "))
+            let why = if after.task.as_ref() == Some(&node.rule.task_type) {
+                "which is itself, and there is no other; it would wait for ever"
+            } else {
+                "of which there is none"
+            };
+            format!("{place} comes after {}, {why}", wanted.join(" / "))
         });
     }
 }

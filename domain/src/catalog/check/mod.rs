@@ -6,6 +6,7 @@ use crate::limits;
 mod conditions;
 mod dependencies;
 mod fallout;
+mod kinds;
 mod offerings;
 mod reach;
 mod realisation;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Findings;
+use crate::catalog::finding::did_you_mean;
 use crate::catalog::{
-    CatalogDocument, ComponentRule, Offering, OfferingRelationKind, ProductSpecification,
-    ServiceSpecification,
+    CatalogDocument, ComponentRule, InputSource, Mapping, Offering, OfferingRelationKind,
+    ProductSpecification, ServiceSpecification,
 };
 use crate::limits;
 use crate::order::ItemAction;
@@ -78,6 +79,7 @@ pub(super) fn check(document: &CatalogDocument, reach: &Reach<'_>, findings: &mu
         findings.about("serviceSpecification", &service.id);
         idle(document, &service.parts, findings);
         unreached_tasks(service, reach, findings);
+        never_given(service, reach, findings);
     }
     for offering in document.offerings.values() {
         findings.about("offering", &offering.id);
@@ -131,6 +133,33 @@ fn unreached_tasks(service: &ServiceSpecification, reach: &Reach<'_>, findings: 
                 shown(&reached.actions)
             )
         });
+    }
+}
+
+/// What is taken where it is given, and nothing ever gives.
+fn never_given(service: &ServiceSpecification, reach: &Reach<'_>, findings: &mut Findings) {
+    let Some(names) = reach.characteristics_of(&service.id) else { return };
+    let mut require = |place: String, wanted: &str| {
+        findings.require(names.contains(wanted), || {
+            let near = did_you_mean(wanted, names.iter().copied());
+            format!(
+                "{place} takes \"{wanted}\" of the service where it is given, and nothing ever gives it{near}"
+            )
+        });
+    };
+    for task in &service.tasks {
+        for (name, source) in &task.inputs {
+            if let InputSource::ServiceIfGiven(wanted) = source {
+                require(format!("task {}: input {name}", task.task_type), wanted);
+            }
+        }
+    }
+    for part in &service.parts {
+        for (name, mapping) in &part.characteristics {
+            if let Mapping::ServiceIfGiven(wanted) = mapping {
+                require(format!("component {}: characteristic {name}", part.component), wanted);
+            }
+        }
     }
 }
 

@@ -250,6 +250,20 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn a_field_or_a_word_that_is_nearly_known_is_said_with_the_nearest_and_not_with_all() {
+    check(
+        "ownerGroup = \"ops\"",
+        "ownerGrp = \"ops\"",
+        "taskType reserve: unknown field `ownerGrp`; did you mean \"ownerGroup\"?",
+    );
+    check(
+        "sideEffect = \"reservation\"",
+        "sideEffect = \"reservatoin\"",
+        "unknown variant `reservatoin`; did you mean \"reservation\"?",
+    );
+}
+
+#[test]
 fn an_entry_that_cannot_be_read_is_said_first_and_missed_by_others() {
     let found = findings(&SMALL.replacen("kind = \"service\"", "kind = \"service\"\ncolour = 1", 1));
     assert!(found[0].contains("serviceSpecification access: unknown field `colour`"), "{found:#?}");

@@ -58,6 +58,84 @@ fn a_comparison_that_never_holds_is_found() {
 }
 
 #[test]
+fn a_condition_that_can_be_neither_true_nor_false_is_found() {
+    let condition = "item.quantity < 5";
+    for (wrong, kind) in [
+        ("item.quantity", "a number"),
+        ("item.quantity + 1", "a number"),
+        ("item.action", "a text"),
+        ("characteristics.speed", "a number"),
+        ("has(order.channel) ? 1 : 2", "a number"),
+        ("[1]", "a list"),
+    ] {
+        check(condition, wrong, &format!("condition \"{wrong}\" is {kind}, and has to be true or false"));
+    }
+}
+
+#[test]
+fn what_never_works_whatever_the_order_says_is_found() {
+    let condition = "item.quantity < 5";
+    check(condition, "item.quantity == 'a'", "\"item.quantity == 'a'\" compares a number with a text");
+    check(condition, "order.channel > 3", "compares a text with a number");
+    check(condition, "characteristics.speed != 'fast'", "compares a number with a text");
+    check(condition, "item.quantity && true", "takes a number for true or false");
+    check(condition, "item.quantity / 0 > 1", "divides by 0");
+    check(
+        condition,
+        "item.quantity > 5 && item.quantity < 3",
+        "wants item.quantity to be what no whole number is",
+    );
+    check(condition, "unit > 0 && 2 < item.quantity && 3 > item.quantity", "to be what no whole number is");
+    for right in [
+        "item.quantity > 5 || item.quantity < 3",
+        "item.quantity > 1 && item.quantity < 3",
+        "item.quantity / 2 > 1 && has(order.channel) && order.channel == 'web'",
+        "characteristics.speed == 1 && [1, 2].exists(quantity, quantity == 1)",
+        "!has(order.category) || order.category.startsWith('b')",
+    ] {
+        assert_eq!(findings(&SMALL.replacen(condition, right, 1)), [""; 0], "{right}");
+    }
+}
+
+#[test]
+fn a_strategy_that_there_is_not_is_found() {
+    let outputs = "outputs = [\"port\"]";
+    let with = |name: &str, value: &str| format!("{outputs}\n@{name} = \"{value}\"");
+    check(
+        outputs,
+        &with("whenChangedExpression", "1"),
+        "\"1\" is a number; it is one of redo, undoThenDo, nothing",
+    );
+    check(
+        outputs,
+        &with("whenChangedExpression", "historical.speed == 1 ? 'rdo' : 'nothing'"),
+        "comes to \"rdo\"; it is one of redo, undoThenDo, nothing; did you mean \"redo\"?",
+    );
+    check(
+        outputs,
+        &with("whenNotNeededExpression", "'redo'"),
+        "comes to \"redo\"; it is one of undo, nothing",
+    );
+}
+
+#[test]
+fn what_is_taken_where_it_is_given_and_never_is_is_found() {
+    check(
+        SPEED,
+        "inputs = { speed = { serviceIfGiven = \"sped\" } }",
+        "task reserve: input speed takes \"sped\" of the service where it is given, and nothing ever gives it; \
+         did you mean \"speed\"?",
+    );
+    let given = SMALL.replacen(SPEED, "inputs = { speed = { serviceIfGiven = \"speed\" } }", 1);
+    assert_eq!(findings(&given), [""; 0]);
+}
+
+#[test]
+fn a_task_that_waits_for_itself_is_found() {
+    check(AFTER, "after = [{ task = \"activate\" }]", "task activate comes after activate, which is itself");
+}
+
+#[test]
 fn a_rule_that_another_takes_everything_from_is_found() {
     let rule = |system: &str, code: &str, pattern: &str| {
         let pattern =
