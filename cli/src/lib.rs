@@ -34,6 +34,7 @@ mod times;
 mod topics;
 mod topics_create;
 mod topics_export;
+mod usage;
 pub mod verify;
 
 /// Order management for telecom operators, as a stream.
@@ -107,7 +108,7 @@ enum Command {
 /// Its codes are those of [`exit`].
 pub fn main() -> ExitCode {
     exit::quietly_when_nobody_reads();
-    let arguments = Arguments::parse();
+    let arguments: Arguments = usage::parse();
     match execute(arguments) {
         Ok(code) => code,
         Err(error) => {

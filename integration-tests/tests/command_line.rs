@@ -109,8 +109,7 @@ fn run(command: &mut Command) -> Output {
 fn judged(output: &Output, exit: u8, says: &str) -> Result<(), String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines = said.lines().count();
-    // clap shows the usage below its line.
-    let one_line = exit == USAGE || (exit == DONE && lines == 0) || (exit != DONE && lines == 1);
+    let one_line = lines == usize::from(exit != DONE);
     let code = output.status.code();
     if code == Some(i32::from(exit)) && one_line && said.contains(says) && !said.contains("panicked") {
         return Ok(());
