@@ -73,14 +73,18 @@ fn stores(log: &Kafka, settings: &Settings, specs: &[TopicSpec]) -> anyhow::Resu
         if let Some(group) = group {
             let input =
                 group.topics().into_iter().find_map(|topic| specs.iter().find(|spec| &*spec.name == topic));
-            let changelogs = log.changelogs(input.map_or(settings.log.partitions, |spec| spec.partitions))?;
-            store.partitions = found.partitions.map(|stands| {
-                let with_changelog = |(partition, stands)| {
-                    let changelog = *changelogs.get(partition as usize)?;
-                    Some((partition, stands, changelog))
-                };
-                stands.into_iter().filter_map(with_changelog).collect()
-            });
+            let partitions = input.map_or(settings.log.partitions, |spec| spec.partitions);
+            store.partitions = match found.partitions {
+                Ok(stands) => {
+                    let changelogs = log.changelogs(partitions, &group.name, &stands)?;
+                    let with_changelog = |(partition, stands)| {
+                        let changelog = *changelogs.get(partition as usize)?;
+                        Some((partition, stands, changelog))
+                    };
+                    Ok(stands.into_iter().filter_map(with_changelog).collect())
+                }
+                Err(reason) => Err(reason),
+            };
         }
         stores.push(store);
     }

@@ -1,5 +1,5 @@
 //! What is elsewhere: brokers, topics, registry; and how this machine's part stands to it.
-use runtime::log::kafka::{Copies, Drift, TRANSACTION_TIMEOUT, Unfit, unfit};
+use runtime::log::kafka::{Changelog, Copies, Drift, Progress, TRANSACTION_TIMEOUT, Unfit, unfit};
 use schemas::registry::registration::{Answered, LEVEL, Outcome};
 
 use super::{Check, Finding, Level, check};
@@ -203,11 +203,16 @@ pub(super) fn stores(known: &Known<Vec<Store>>) -> Option<Check> {
     let missing =
         ("the state of the workers", "look whether the folder \"state\" in the data directory may be read");
     check("stores", known, missing, |stores| {
-        let partitions = stores.iter().flat_map(|store| &store.partitions).map(Vec::len).sum::<usize>();
-        (
-            format!("{} of workers, {partitions} partitions", stores.len()),
-            stores.iter().flat_map(store).collect(),
-        )
+        let partitions = || stores.iter().flat_map(|store| &store.partitions).flatten();
+        let behind =
+            |(_, stands, changelog): &(u32, Progress, Changelog)| (changelog.end - stands.next_offset).max(0);
+        let saw = format!(
+            "{} of workers, {} partitions, at most {} records behind the changelog",
+            stores.len(),
+            partitions().count(),
+            partitions().map(behind).max().unwrap_or(0)
+        );
+        (saw, stores.iter().flat_map(store).collect())
     })
 }
 
@@ -234,7 +239,11 @@ fn store(store: &Store) -> Vec<Finding> {
         let (level, mend) = match unfit {
             Unfit::CutShort | Unfit::Lacking { .. } | Unfit::AwayTooLong => (
                 Level::Note,
-                "nothing: it is rebuilt from the whole changelog when the worker takes the partition, which takes longer",
+                "nothing: it is rebuilt from the whole changelog when the worker takes or follows the partition, which takes longer",
+            ),
+            Unfit::MadeAnew => (
+                Level::Problem,
+                "find out who deleted the changelog: what it had is gone, and what a rebuild gives lacks it",
             ),
             Unfit::Ahead { .. } => (
                 Level::Problem,

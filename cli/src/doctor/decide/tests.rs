@@ -19,9 +19,14 @@ fn well() -> Facts {
     };
     let versions = vec![Version { number: 1, outcome: Outcome::Known { id: 7 } }];
     let subject = Answered { subject: "s".to_owned(), level: Some(LEVEL.to_owned()), versions };
-    let stands =
-        Progress { next_offset: 15, applied_ms: 9_000, rebuilding: false, processors: "p".to_owned() };
-    let changelog = Changelog { begin: 0, end: 20, delete_retention_ms: 5_000 };
+    let stands = Progress {
+        next_offset: 15,
+        applied_ms: 9_000,
+        rebuilding: false,
+        processors: "p".to_owned(),
+        origin: None,
+    };
+    let changelog = Changelog { begin: 0, end: 20, delete_retention_ms: 5_000, is_same: None };
     Facts {
         service: Known::Is(Service { version: Some("1".to_owned()), write_failure: None }),
         directory: Known::None,
@@ -94,6 +99,8 @@ fn stands(facts: &mut Facts, change: impl FnOnce(&mut Progress, &mut Changelog))
 fn nothing_is_said_where_nothing_is_wrong() {
     assert_eq!(said(|_| {}), "");
     assert!(diagnose(&well()).iter().all(|check| check.state == State::Well));
+    let stores = diagnose(&well()).into_iter().find(|check| check.name == "stores").unwrap();
+    assert_eq!(stores.saw, "1 of workers, 1 partitions, at most 5 records behind the changelog");
 }
 
 type Change = fn(&mut Facts);
@@ -156,6 +163,8 @@ fn what_is_wrong_with_groups_and_stores_is_named() {
          "Problem lag: group \"orders\": 100001 records of topic \"t\" wait; it has 2 workers\n"),
         (|f| stands(f, |stands, _| stands.next_offset = 21),
          "Problem stores: worker \"orders-0\", partition 0: it is ahead, at 21 of 20: the topic was made anew or cut off\n"),
+        (|f| stands(f, |_, changelog| changelog.is_same = Some(false)),
+         "Problem stores: worker \"orders-0\", partition 0: the changelog is another: the topic was deleted, and made anew under its name\n"),
         (|f| stands(f, |_, changelog| changelog.begin = 16),
          "Problem stores: worker \"orders-0\", partition 0: the changelog begins at 16, it is at 15\n"),
         (|f| stands(f, |stands, _| stands.applied_ms = 4_999),

@@ -18,6 +18,7 @@ use super::pipeline::Pipeline;
 use super::restore::{Inputs, Restored, Restorer};
 use super::store::Store;
 use super::transaction::wire_partition;
+use super::upkeep::Upkeep;
 use super::{Shared, topics};
 use crate::Error;
 use crate::log::embedded::signal::Signal;
@@ -52,6 +53,7 @@ pub(super) struct Parts {
     pub(super) pipeline: Pipeline,
     pub(super) restorer: Restorer,
     pub(super) broadcast: Broadcast,
+    pub(super) upkeep: Upkeep,
 }
 
 pub(super) fn open(shared: &Arc<Shared>, membership: &Membership) -> Result<Parts, Error> {
@@ -77,6 +79,7 @@ pub(super) fn open(shared: &Arc<Shared>, membership: &Membership) -> Result<Part
     let group = shared.options.wire(&membership.group);
     let reads = Inputs {
         group: group.clone(),
+        group_name: membership.group.clone(),
         topics: inputs.clone(),
         changelog: changelog.clone(),
         delete_retention_ms: topics::delete_retention_ms(&shared.options, &spec)?,
@@ -88,7 +91,8 @@ pub(super) fn open(shared: &Arc<Shared>, membership: &Membership) -> Result<Part
         BaseConsumer::from_config_and_context(&config, MemberContext::default()).map_err(refused)?;
     let waker = signal.clone();
     consumer.set_nonempty_callback(move || waker.notify());
-    Ok(Parts { inputs, changelog, consumer, signal, store, pipeline, restorer, broadcast })
+    let upkeep = Upkeep::new(shared.clock.now_ms());
+    Ok(Parts { inputs, changelog, consumer, signal, store, pipeline, restorer, broadcast, upkeep })
 }
 
 /// The one partition count of the inputs.
@@ -181,7 +185,7 @@ impl Member {
         let none = TopicPartitionList::new();
         self.consumer()?.incremental_assign(&none).map_err(failed("take partitions"))?;
         for partition in partitions {
-            let ticket = self.restorer.want(*partition)?;
+            let ticket = self.restorer.want(*partition, true)?;
             if let Some(old) = self.restoring.insert(*partition, ticket) {
                 self.restorer.forget(old);
             }
@@ -288,6 +292,10 @@ impl Member {
             self.positions.insert((*topic, restored.partition), *next_offset);
             self.fetched.insert((*topic, restored.partition), *next_offset);
         }
+        match restored.lacks_origin {
+            true => self.without_origin.insert(restored.partition),
+            false => self.without_origin.remove(&restored.partition),
+        };
     }
 
     /// Until nothing is on its way.
@@ -348,7 +356,7 @@ impl Member {
         }
         let mut tickets = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            tickets.push(self.restorer.want(*partition)?);
+            tickets.push(self.restorer.want(*partition, false)?);
         }
         let done = self.await_tickets(&tickets);
         for ticket in tickets {
@@ -375,7 +383,7 @@ impl Member {
                     done.push(restored);
                 } else if self.restoring.get(&restored.partition) == Some(&restored.ticket) {
                     // Of a partition that is on its way here: asked for again, to be handed out at the next poll.
-                    let ticket = self.restorer.want(restored.partition)?;
+                    let ticket = self.restorer.want(restored.partition, true)?;
                     self.restoring.insert(restored.partition, ticket);
                 }
             }

@@ -2,6 +2,10 @@
 //!
 //! The key of a record is a byte that says what it is, then the name of the cell or timer without its partition, which is
 //! the record's own. The value of a cell is its value, that of a timer its due time; a tombstone deletes.
+//!
+//! And one record for each group, its origin, which says nothing but which topic this is: its value is never written twice, so
+//! a topic that was made anew under the same name has another one, elsewhere. The cluster's own id of a topic would do, and
+//! the client does not tell it.
 
 use bytes::Bytes;
 
@@ -10,6 +14,9 @@ use crate::store::keys::{CellKey, TimerKey};
 
 const CELL: u8 = 1;
 const TIMER: u8 = 2;
+const ORIGIN: u8 = 3;
+/// The longest value of an origin: a store keeps it beside every position.
+pub(crate) const ORIGIN_BYTES_MAX: usize = 1_024;
 /// What the names in a store begin with, and those in a changelog do not.
 const PARTITION_BYTES: usize = 4;
 
@@ -26,6 +33,25 @@ pub(crate) struct ChangeRecord {
 pub(crate) enum Change {
     Cell(CellKey, Option<Bytes>),
     Timer(TimerKey, Option<i64>),
+}
+
+/// What a record of the changelog is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Change(Change),
+    /// Of this group.
+    Origin {
+        group: Bytes,
+        id: Bytes,
+    },
+}
+
+/// The key of the origin of a group's state.
+pub(crate) fn origin_key(group: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + group.len());
+    key.push(ORIGIN);
+    key.extend_from_slice(group.as_bytes());
+    key
 }
 
 pub(crate) fn records_of(batch: &Batch) -> Vec<ChangeRecord> {
@@ -52,12 +78,21 @@ fn named(kind: u8, name: &[u8]) -> Vec<u8> {
 }
 
 /// None: not written by this program, or damaged.
-pub(crate) fn change_of(partition: u32, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
+pub(crate) fn entry_of(partition: u32, key: &[u8], value: Option<&[u8]>) -> Option<Entry> {
     let (kind, name) = key.split_first()?;
+    if *kind == ORIGIN {
+        let id = value.filter(|id| id.len() <= ORIGIN_BYTES_MAX)?;
+        let (group, id) = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(id));
+        return Some(Entry::Origin { group, id });
+    }
+    change_of(*kind, partition, name, value).map(Entry::Change)
+}
+
+fn change_of(kind: u8, partition: u32, name: &[u8], value: Option<&[u8]>) -> Option<Change> {
     let mut encoded = Vec::with_capacity(PARTITION_BYTES + name.len());
     encoded.extend_from_slice(&partition.to_be_bytes());
     encoded.extend_from_slice(name);
-    match *kind {
+    match kind {
         CELL => {
             let cell = CellKey::from_bytes(encoded.into())?;
             Some(Change::Cell(cell, value.map(Bytes::copy_from_slice)))
@@ -104,7 +139,10 @@ mod tests {
             };
             let records = records_of(&batch);
             prop_assert!(records.iter().all(|record| record.partition == partition));
-            let read = |record: &ChangeRecord| change_of(moved, &record.key, record.value.as_deref()).unwrap();
+            let read = |record: &ChangeRecord| match entry_of(moved, &record.key, record.value.as_deref()) {
+                Some(Entry::Change(change)) => change,
+                other => panic!("{other:?}"),
+            };
             prop_assert_eq!(read(&records[0]), Change::Cell(CellKey::new(moved, "p", &key, b"c"), value));
             prop_assert_eq!(read(&records[1]), Change::Timer(TimerKey::new(moved, "p", &key, "t"), due_ms));
             prop_assert_eq!(read(&records[1]).processor(), Some("p".to_owned()));
@@ -112,7 +150,17 @@ mod tests {
 
         #[test]
         fn foreign_bytes_are_refused_and_never_panic(key in proptest::collection::vec(any::<u8>(), 0..20), value: Vec<u8>) {
-            let _ = change_of(0, &key, Some(&value));
+            let _ = entry_of(0, &key, Some(&value));
         }
+    }
+
+    #[test]
+    fn an_origin_is_read_as_that_of_its_group() {
+        let expected = Entry::Origin { group: "orders".into(), id: "x".into() };
+        assert_eq!(entry_of(3, &origin_key("orders"), Some(b"x")), Some(expected));
+        assert_eq!(entry_of(3, &origin_key("orders"), None), None);
+        let longest = [b'x'; ORIGIN_BYTES_MAX + 1];
+        assert!(entry_of(3, &origin_key("orders"), Some(&longest[1..])).is_some());
+        assert_eq!(entry_of(3, &origin_key("orders"), Some(&longest)), None, "no store could keep it");
     }
 }

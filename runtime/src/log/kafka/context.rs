@@ -198,11 +198,15 @@ pub(crate) struct Delivered {
     pub(crate) failure: Option<KafkaError>,
     /// Of the changelog: per partition, the offset behind the last record.
     pub(crate) changelog: HashMap<u32, i64>,
+    /// Per partition, the offset of an origin.
+    pub(crate) origins: HashMap<u32, i64>,
 }
 
 /// Marks a record of the changelog among those on their way.
 pub(crate) const OF_CHANGELOG: usize = 1;
 pub(crate) const OF_OUTPUT: usize = 0;
+/// A record of the changelog too, and one by which the topic is known again.
+pub(crate) const OF_ORIGIN: usize = 2;
 
 #[derive(Debug, Default)]
 pub(crate) struct RingContext {
@@ -221,13 +225,16 @@ impl ProducerContext for RingContext {
     fn delivery(&self, result: &DeliveryResult<'_>, what: usize) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
-            Ok(record) if what == OF_CHANGELOG => {
+            Ok(_) if what == OF_OUTPUT => {}
+            Ok(record) => {
                 let partition =
                     u32::try_from(record.partition()).expect("a record that lies has a partition");
                 let next_offset = delivered.changelog.entry(partition).or_default();
                 *next_offset = record.offset().saturating_add(1).max(*next_offset);
+                if what == OF_ORIGIN {
+                    delivered.origins.insert(partition, record.offset());
+                }
             }
-            Ok(_) => {}
             // The first says why; those behind it only that they were dropped with it.
             Err((problem, _)) => {
                 delivered.failure.get_or_insert_with(|| problem.clone());

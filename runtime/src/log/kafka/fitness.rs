@@ -11,6 +11,8 @@ pub struct Changelog {
     pub end: i64,
     /// It forgets a deletion so long after it was written.
     pub delete_retention_ms: i64,
+    /// Whether it is the one that the store was written from. None: nobody has looked, or nobody can tell.
+    pub is_same: Option<bool>,
 }
 
 /// Why a store cannot go on from where it stands.
@@ -20,6 +22,8 @@ pub enum Unfit {
     CutShort,
     #[error("it has the state of \"{held}\" only")]
     Lacking { held: String },
+    #[error("the changelog is another: the topic was deleted, and made anew under its name")]
+    MadeAnew,
     #[error("it is ahead, at {at} of {end}: the topic was made anew or cut off")]
     Ahead { at: i64, end: i64 },
     #[error("the changelog begins at {begin}, it is at {at}")]
@@ -30,13 +34,15 @@ pub enum Unfit {
 
 /// `needed`: whose state it must have, as [`super::store::named`] writes it. None: the tail of the changelog is enough.
 pub fn unfit(stands: &Progress, needed: &str, changelog: Changelog, now_ms: i64) -> Option<Unfit> {
-    let Changelog { begin, end, delete_retention_ms } = changelog;
+    let Changelog { begin, end, delete_retention_ms, is_same } = changelog;
     let at = stands.next_offset;
     let away_ms = now_ms.saturating_sub(stands.applied_ms);
     if stands.rebuilding {
         Some(Unfit::CutShort)
     } else if !includes(&stands.processors, needed) {
         Some(Unfit::Lacking { held: stands.processors.clone() })
+    } else if is_same == Some(false) {
+        Some(Unfit::MadeAnew)
     } else if at > end {
         Some(Unfit::Ahead { at, end })
     } else if at < begin {
@@ -59,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_store_goes_on_only_where_the_changelog_has_all_that_it_lacks() {
-        let changelog = Changelog { begin: 10, end: 20, delete_retention_ms: 1_000 };
+        let same = |is_same| Changelog { begin: 10, end: 20, delete_retention_ms: 1_000, is_same };
         let held = || "a,b".to_owned();
         #[rustfmt::skip]
         let cases = [
@@ -76,8 +82,14 @@ mod tests {
             (20, 0,     false, "a,b", None),
         ];
         for (next_offset, applied_ms, rebuilding, needed, expected) in cases {
-            let stands = Progress { next_offset, applied_ms, rebuilding, processors: held() };
-            assert_eq!(unfit(&stands, needed, changelog, 10_000), expected, "{stands:?} for {needed}");
+            let stands = Progress { next_offset, applied_ms, rebuilding, processors: held(), origin: None };
+            for is_same in [None, Some(true)] {
+                let found = unfit(&stands, needed, same(is_same), 10_000);
+                assert_eq!(found, expected, "{stands:?} for {needed}");
+            }
         }
+        let stands =
+            Progress { next_offset: 15, applied_ms: 10_000, processors: held(), ..Progress::default() };
+        assert_eq!(unfit(&stands, "a", same(Some(false)), 10_000), Some(Unfit::MadeAnew));
     }
 }

@@ -17,6 +17,8 @@ use super::failure::{failed, refused};
 use super::fitness::Changelog;
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, Options};
+use super::origin;
+use super::store::Progress;
 use super::transaction::wire_partition;
 use super::{Kafka, Shared, topics};
 use crate::Error;
@@ -245,18 +247,35 @@ impl Kafka {
         Ok(ours.flat_map(|group| group.members()).map(shown).collect())
     }
 
-    /// Per partition, what the changelog of inputs with so many partitions has.
+    /// Per partition, what the changelog of inputs with so many partitions has, and whether it is the one that a store of this
+    /// group was written from that stands so.
     ///
     /// Errors: there is none; the brokers do not answer.
-    pub fn changelogs(&self, partitions: u32) -> Result<Vec<Changelog>, Error> {
+    pub fn changelogs(
+        &self,
+        partitions: u32,
+        group: &str,
+        stands: &[(u32, Progress)],
+    ) -> Result<Vec<Changelog>, Error> {
         let options = &self.shared.options;
         let name = options.changelog_topic(partitions);
         let spec = TopicSpec { compacted: true, ..TopicSpec::new(&name, partitions) };
         let delete_retention_ms = topics::delete_retention_ms(options, &spec)?;
         let wire: Arc<str> = options.wire(&name).into();
         let places: Vec<Place> = (0..partitions).map(|partition| (wire.clone(), partition)).collect();
-        let bounds = self.looking.ends.written_all(&places)?.into_iter();
-        Ok(bounds.map(|(begin, end)| Changelog { begin, end, delete_retention_ms }).collect())
+        let bounds = self.looking.ends.written_all(&places)?;
+        let origin = |(partition, stands): &(u32, Progress)| {
+            Some((*partition, stands.origin.clone()?, *bounds.get(*partition as usize)?))
+        };
+        let asked: Vec<_> = stands.iter().filter_map(origin).collect();
+        let (client, deadline) = (self.looking.take_range(&self.shared)?, Instant::now() + CALL_WAIT);
+        let known = origin::recognise(&client.0, (&wire, group), &asked, || Instant::now() < deadline)?;
+        *held(&self.looking.range) = Some(client);
+        let changelog = |(partition, (begin, end))| {
+            let is_same = known.get(&partition).copied();
+            Changelog { begin, end, delete_retention_ms, is_same }
+        };
+        Ok((0..).zip(bounds).map(changelog).collect())
     }
 
     fn positions(&self, group: &str, places: &[Place]) -> Result<Vec<Option<i64>>, Error> {

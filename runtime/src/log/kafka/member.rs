@@ -1,6 +1,6 @@
 //! A worker's side of the log on Kafka.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::options::{CALL_WAIT, HANG_WAIT};
 use super::pipeline::Pipeline;
 use super::restore::{Restorer, Ticket};
 use super::store::Store;
+use super::upkeep::Upkeep;
 use crate::Error;
 use crate::log::embedded::signal::Signal;
 use crate::log::{Batch, BatchId, COMMITS_IN_FLIGHT_MAX, Limits, Log, Membership, Outcome, Polled};
@@ -29,8 +30,6 @@ use crate::timer::DueTimer;
 /// The client swallows some of its own events, after which its queue may hold more without saying so: it is looked at this
 /// often, however quiet it is.
 const LOOK_WAIT: Duration = Duration::from_millis(200);
-/// How often the store notes that it is still as new as it can be.
-const TOUCH_EVERY: Duration = Duration::from_secs(600);
 
 /// A batch on its way.
 pub(super) struct InFlight {
@@ -61,6 +60,8 @@ pub struct Member {
     pub(super) restoring: BTreeMap<u32, Ticket>,
     /// Revoked, to be handed over at the next poll.
     pub(super) releasing: Vec<u32>,
+    /// Whose changelog has nothing yet by which the store could know it again; the next batch of each writes it.
+    pub(super) without_origin: BTreeSet<u32>,
     /// Positions as all that was appended leaves them, of the partitions that are held.
     pub(super) positions: BTreeMap<(usize, u32), i64>,
     /// Behind what was handed out.
@@ -74,7 +75,7 @@ pub struct Member {
     /// Whether what is committed is more than the store knows of.
     pub(super) store_behind: bool,
     pub(super) names: Names,
-    pub(super) touched: Instant,
+    pub(super) upkeep: Upkeep,
     /// No timer of the partition is due before: the scan need not pass what fired long ago and is not yet compacted away.
     timers_from_ms: HashMap<u32, i64>,
 }
@@ -107,6 +108,7 @@ impl Member {
             held: Vec::new(),
             restoring: BTreeMap::new(),
             releasing: Vec::new(),
+            without_origin: BTreeSet::new(),
             positions: BTreeMap::new(),
             fetched: HashMap::new(),
             waiting: Vec::new(),
@@ -115,7 +117,7 @@ impl Member {
             failed: false,
             store_behind: false,
             names: Names::default(),
-            touched: Instant::now(),
+            upkeep: parts.upkeep,
             timers_from_ms: HashMap::new(),
         };
         let changelog = member.changelog.clone();
@@ -218,14 +220,6 @@ impl Member {
         let known = self.pipeline.as_ref().is_none_or(Pipeline::has_outcome);
         first.fenced || known || first.appended.elapsed() > HANG_WAIT
     }
-
-    fn touch(&mut self) -> Result<(), Error> {
-        if self.touched.elapsed() >= TOUCH_EVERY {
-            self.touched = Instant::now();
-            self.store.touch(self.held.iter().copied(), self.shared.clock.now_ms())?;
-        }
-        Ok(())
-    }
 }
 
 impl Log for Member {
@@ -237,7 +231,7 @@ impl Log for Member {
         let deadline = Instant::now() + wait;
         let was_sending = self.is_sending();
         self.hand_over()?;
-        self.touch()?;
+        self.keep_up()?;
         loop {
             self.signal.clear();
             let broadcast = self.broadcast.poll(&self.shared, &mut self.names, limits);

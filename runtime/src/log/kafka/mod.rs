@@ -24,6 +24,7 @@ mod looks;
 mod member;
 mod notes;
 mod options;
+mod origin;
 mod pipeline;
 mod producer;
 mod reader;
@@ -34,6 +35,7 @@ mod store;
 mod stores;
 mod topics;
 mod transaction;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,7 +52,7 @@ pub use options::{
 };
 pub use producer::{Pending, Producer};
 pub use reader::Reader;
-pub use store::{Progress, named};
+pub use store::{Origin, Progress, named};
 pub use stores::{WorkerStore, stores};
 pub use topics::{Drift, brokers, check, create};
 
@@ -59,6 +61,11 @@ use crate::log::embedded::Start;
 use crate::record::{TopicSpec, Topics};
 use crate::{Clock, Error};
 use inspection::Looking;
+
+/// The longest name of a node.
+const NODE_BYTES_MAX: usize = 255;
+// An origin has the node's name, the worker's, which is the name of a folder, a time and two spaces.
+const _: () = assert!(NODE_BYTES_MAX + 255 + 20 + 2 <= changelog::ORIGIN_BYTES_MAX);
 
 /// What everything on one cluster shares.
 pub(crate) struct Shared {
@@ -166,6 +173,9 @@ fn check_options(options: &Options) -> Result<(), Error> {
     }
     if options.connection.brokers.trim().is_empty() {
         return refused("no broker is named".to_owned());
+    }
+    if options.node.len() > NODE_BYTES_MAX {
+        return refused(format!("the name of the node is longer than {NODE_BYTES_MAX} bytes"));
     }
     if options.node.is_empty() {
         return refused(

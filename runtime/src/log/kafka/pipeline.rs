@@ -9,7 +9,6 @@
 //! The sender sends one batch at a time, so batch n + 1 sends nothing before all of n is acknowledged. The committer
 //! commits in the same sequence; once one fails, all behind it are aborted.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +21,7 @@ use super::Shared;
 use super::context::RingContext;
 use super::failure::{Kind, failed, refused};
 use super::options::CALL_WAIT;
-use super::store::Store;
+use super::store::{Store, Written};
 use super::transaction::{self, Failure, RingProducer, Work};
 use crate::Error;
 use crate::conformance::Fault;
@@ -56,7 +55,7 @@ struct Ready {
     work: Work,
     producer: RingProducer,
     /// None: it was void before anything was begun.
-    sent: Option<Result<HashMap<u32, i64>, Failure>>,
+    sent: Option<Result<Written, Failure>>,
 }
 
 impl Pipeline {
@@ -218,14 +217,9 @@ fn commit_all(
 }
 
 impl State {
-    fn settle(
-        &self,
-        producer: &RingProducer,
-        work: &Work,
-        sent: Result<HashMap<u32, i64>, Failure>,
-    ) -> Outcome {
-        let ends = match sent {
-            Ok(ends) => ends,
+    fn settle(&self, producer: &RingProducer, work: &Work, sent: Result<Written, Failure>) -> Outcome {
+        let written = match sent {
+            Ok(written) => written,
             Err(failure) => return self.failed(producer, failure, false),
         };
         match self.shared.options.faults.as_ref().and_then(|faults| faults.take()) {
@@ -243,12 +237,14 @@ impl State {
                 return self.unknown(reason);
             }
         }
+        // What another does after the commit, the store does not have: it is as new as it was before.
+        let known_ms = self.shared.clock.now_ms();
         if let Err(failure) = transaction::commit(producer) {
             return self.failed(producer, failure, true);
         }
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(store) = &*store else { return self.unknown("the worker has given it up".to_owned()) };
-        match store.apply(&work.batch, &ends, self.shared.clock.now_ms()) {
+        match store.apply(&work.batch, &written, known_ms) {
             Ok(()) => Outcome::Committed,
             // The changelog has it; what the store lacks is replayed from there.
             Err(problem) => self.unknown(format!("it is committed, and {}", problem.chain())),

@@ -5,15 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
-use super::changelog::{self, Change};
+use super::changelog::{self, Change, Entry};
 use super::failure::failed;
-use super::fitness::includes;
+use super::fitness::{Changelog, includes, unfit};
+use super::options::CALL_WAIT;
+use super::origin::{Bounds, Recognised};
 use super::restore::{Run, Ticket};
+use super::store::{Onto, Origin, Progress, Reached, Store};
 use super::transaction::wire_partition;
 use crate::Error;
 
@@ -24,22 +27,188 @@ const CHUNK_BYTES_MAX: usize = 4 << 20;
 
 /// A partition whose changelog is being read.
 pub(super) struct Replay {
-    pub(super) ticket: Ticket,
     pub(super) next_offset: i64,
     /// The end as it was asked for. The last record lies before it: marks of transactions take offsets too.
     pub(super) end_offset: i64,
-    pub(super) rebuilding: bool,
-    pub(super) changes: Vec<Change>,
-    pub(super) bytes: usize,
-    pub(super) records: u64,
-    pub(super) foreign: u64,
+    /// When that end was asked for.
+    pub(super) asked_ms: i64,
+    /// When the store last had all, or began to be built. Until it has all again it does not get newer: a deletion that it has
+    /// not come to could be forgotten meanwhile.
+    pub(super) since_ms: i64,
+    pub(super) onto: Onto,
+    origin: Option<Origin>,
+    /// As it was written last.
+    written_offset: i64,
+    /// What is settled ended before the end that was asked for, and was looked at again.
+    looked_again: bool,
+    changes: Vec<Change>,
+    bytes: usize,
+    records: u64,
+    foreign: u64,
+}
+
+impl Replay {
+    /// From where the store stands; or beside what it has, from the beginning or from where that was cut short.
+    pub(super) fn begin(
+        run: &Run,
+        partition: u32,
+        (begin, end): Bounds,
+        asked_ms: i64,
+        known: Recognised,
+    ) -> Result<Self, Error> {
+        let delete_retention_ms = run.inputs.delete_retention_ms;
+        let changelog = |is_same| Changelog { begin, end, delete_retention_ms, is_same };
+        let reason =
+            |stands: &Progress, is_same| unfit(stands, run.store.processors(), changelog(is_same), asked_ms);
+        let stands = run.store.progress(partition)?;
+        if let Some(stands) = &stands {
+            match reason(stands, known.in_force) {
+                None => return Ok(Self::from(stands, Onto::InForce, end, asked_ms)),
+                Some(reason) => {
+                    warn!(worker = %run.worker, partition, %reason, "state of the partition is rebuilt from the whole changelog, beside what there is");
+                }
+            }
+        }
+        // What was begun is gone on with only where it is certain that it belongs to this changelog.
+        let begun = run.store.building(partition)?.filter(|_| known.beside == Some(true));
+        let begun = begun.map(|begun| Progress { rebuilding: false, ..begun });
+        if let Some(begun) = begun.filter(|begun| reason(begun, known.beside).is_none()) {
+            info!(worker = %run.worker, partition, next_offset = begun.next_offset, "rebuild goes on where it was cut short");
+            return Ok(Self::from(&begun, Onto::Beside, end, asked_ms));
+        }
+        run.store.begin_beside(partition, begin, asked_ms)?;
+        let begun = Progress { next_offset: begin, applied_ms: asked_ms, ..Progress::default() };
+        Ok(Self::from(&begun, Onto::Beside, end, asked_ms))
+    }
+
+    fn from(stands: &Progress, onto: Onto, end_offset: i64, asked_ms: i64) -> Self {
+        Self {
+            next_offset: stands.next_offset,
+            end_offset,
+            asked_ms,
+            // One that lacks nothing is new, however long it was away.
+            since_ms: if stands.next_offset >= end_offset { asked_ms } else { stands.applied_ms },
+            onto,
+            origin: stands.origin.clone(),
+            written_offset: stands.next_offset,
+            looked_again: false,
+            changes: Vec::new(),
+            bytes: 0,
+            records: 0,
+            foreign: 0,
+        }
+    }
+
+    /// Where the client stands in its partition: behind the marks of transactions too, which are no records.
+    pub(super) fn pass_marks(&mut self, positions: &TopicPartitionList, topic: &str, partition: u32) {
+        if let Some(place) = positions.find_partition(topic, wire_partition(partition))
+            && let Offset::Offset(position) = place.offset()
+        {
+            self.next_offset = position.max(self.next_offset);
+        }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.next_offset >= self.end_offset
+    }
+
+    /// Whether a write is due: memory is bounded by it.
+    fn is_full(&self) -> bool {
+        self.changes.len() >= CHUNK_CHANGES_MAX || self.bytes >= CHUNK_BYTES_MAX
+    }
+
+    /// Takes a record of its partition; whether it was one of state.
+    pub(super) fn take(&mut self, run: &Run, partition: u32, message: &BorrowedMessage<'_>) -> bool {
+        self.next_offset = message.offset() + 1;
+        match changelog::entry_of(partition, message.key().unwrap_or_default(), message.payload()) {
+            Some(Entry::Change(change)) => {
+                self.records += 1;
+                self.bytes += message.key_len() + message.payload_len();
+                let processor = change.processor().unwrap_or_default();
+                if includes(run.store.processors(), &processor) {
+                    self.changes.push(change);
+                }
+                return true;
+            }
+            Some(Entry::Origin { group, id }) if group == run.inputs.group_name.as_bytes() => {
+                self.origin = Some(Origin { offset: message.offset(), id });
+            }
+            // Another group's, which keeps its state here too.
+            Some(Entry::Origin { .. }) => {}
+            None => self.foreign += 1,
+        }
+        false
+    }
+
+    fn reached(&self) -> Reached {
+        let (next_offset, applied_ms) = (self.next_offset, self.since_ms);
+        Reached { next_offset, applied_ms, origin: self.origin.clone() }
+    }
+
+    /// Writes what has been taken, where it was taken in time: what was written is all that there was.
+    ///
+    /// Errors: the changelog may have forgotten deletions since the store last had all; the next try begins anew.
+    pub(super) fn write(&mut self, run: &Run, partition: u32) -> Result<(), Error> {
+        let took_ms = run.shared.clock.now_ms().saturating_sub(self.since_ms);
+        if took_ms > run.inputs.delete_retention_ms {
+            let source = format!("it took {took_ms} ms, and deletions are remembered for less");
+            return Err(Error::Store { doing: "restore state in time", source: source.into() });
+        }
+        self.put(&run.store, partition)
+    }
+
+    fn put(&mut self, store: &Store, partition: u32) -> Result<(), Error> {
+        store.replay(partition, self.onto, &self.changes, &self.reached())?;
+        self.changes.clear();
+        self.bytes = 0;
+        self.written_offset = self.next_offset;
+        Ok(())
+    }
+
+    /// All is taken that was there when the end was asked for: the store is as new as it was then, and what was built is in force.
+    ///
+    /// Errors: as [`Replay::write`].
+    pub(super) fn settle(&mut self, run: &Run, partition: u32) -> Result<(), Error> {
+        if self.next_offset > self.written_offset {
+            self.write(run, partition)?;
+        }
+        self.since_ms = self.asked_ms;
+        match self.onto {
+            Onto::InForce => self.put(&run.store, partition)?,
+            Onto::Beside => {
+                run.store.put_in_force(partition, self.reached())?;
+                self.onto = Onto::InForce;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self, run: &Run, partition: u32) -> Result<(), Error> {
+        self.next_offset = self.next_offset.max(self.end_offset);
+        let rebuilt = self.onto == Onto::Beside;
+        self.settle(run, partition)?;
+        metrics::counter!("orderstream_replayed_records_total").increment(self.records);
+        if self.foreign > 0 {
+            error!(worker = %run.worker, partition, records = self.foreign, "changelog has records that are none of ours");
+        }
+        if self.records > 0 || rebuilt {
+            info!(worker = %run.worker, partition, records = self.records, rebuilt, "state is restored");
+        }
+        Ok(())
+    }
+}
+
+/// Whether reading cannot go on from where it is: what lay there is gone.
+pub(super) fn is_gone(problem: &KafkaError) -> bool {
+    let gone = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
+    problem.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
 }
 
 impl Run {
     /// Reads all of them to their ends, side by side.
-    pub(super) fn replay(&self, replays: &mut BTreeMap<u32, Replay>) -> Result<(), Error> {
+    pub(super) fn replay(&self, replays: &mut BTreeMap<u32, (Ticket, Replay)>) -> Result<(), Error> {
         let mut assigned = TopicPartitionList::new();
-        for (partition, replay) in &*replays {
+        for (partition, (_, replay)) in &*replays {
             let from = Offset::Offset(replay.next_offset);
             assigned
                 .add_partition_offset(&self.inputs.changelog, wire_partition(*partition), from)
@@ -48,62 +217,66 @@ impl Run {
         self.consumer.assign(&assigned).map_err(failed("read the changelog"))?;
         while !replays.is_empty() {
             match self.consumer.poll(POLL_WAIT) {
-                Some(Ok(message)) => self.take(replays, &message)?,
-                // The end of all that is settled, and what was there at the beginning is settled.
+                Some(Ok(message)) => {
+                    let Ok(partition) = u32::try_from(message.partition()) else { continue };
+                    let Some((_, replay)) = replays.get_mut(&partition) else { continue };
+                    if replay.take(self, partition, &message) {
+                        self.known.replayed.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if replay.is_full() {
+                        replay.write(self, partition)?;
+                    }
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     if let Ok(partition) = u32::try_from(partition)
-                        && let Some(replay) = replays.remove(&partition)
+                        && let Some((ticket, mut replay)) = replays.remove(&partition)
                     {
-                        self.finish(partition, replay)?;
+                        match self.has_all(partition, &mut replay)? {
+                            true => replay.finish(self, partition)?,
+                            false => {
+                                self.look_again(ticket, partition, &mut replay)?;
+                                replays.insert(partition, (ticket, replay));
+                            }
+                        }
                     }
+                }
+                Some(Err(problem)) if is_gone(&problem) => {
+                    return Err(failed("read the changelog on")(problem));
                 }
                 // The client goes on by itself once the brokers answer.
                 Some(Err(problem)) => debug!(%problem, "reading the changelog"),
                 None => {}
             }
-            replays.retain(|_, replay| self.known.wants(replay.ticket));
+            replays.retain(|_, (ticket, _)| self.known.wants(*ticket));
         }
         Ok(())
     }
 
-    fn take(&self, replays: &mut BTreeMap<u32, Replay>, message: &BorrowedMessage<'_>) -> Result<(), Error> {
-        let Ok(partition) = u32::try_from(message.partition()) else { return Ok(()) };
-        let Some(replay) = replays.get_mut(&partition) else { return Ok(()) };
-        self.known.replayed.fetch_add(1, Ordering::Relaxed);
-        replay.records += 1;
-        replay.next_offset = message.offset() + 1;
-        match changelog::change_of(partition, message.key().unwrap_or_default(), message.payload()) {
-            Some(change) => {
-                let processor = change.processor().unwrap_or_default();
-                if includes(self.store.processors(), &processor) {
-                    replay.bytes += message.key_len() + message.payload_len();
-                    replay.changes.push(change);
-                }
-            }
-            None => replay.foreign += 1,
-        }
-        if replay.changes.len() >= CHUNK_CHANGES_MAX || replay.bytes >= CHUNK_BYTES_MAX {
-            self.write(partition, replay, replay.rebuilding)?;
-        }
-        Ok(())
+    /// Whether the end of what is settled, which the client has come to, is the one that was asked for. It may lie before that for a
+    /// moment: who has just become the partition's leader has all records, and is yet to hear how many of them the others have.
+    fn has_all(&self, partition: u32, replay: &mut Replay) -> Result<bool, Error> {
+        let positions = self.consumer.position().map_err(failed("ask where the reading stands"))?;
+        replay.pass_marks(&positions, &self.inputs.changelog, partition);
+        // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
+        Ok(replay.is_at_end() || replay.looked_again)
     }
 
-    fn write(&self, partition: u32, replay: &mut Replay, rebuilding: bool) -> Result<(), Error> {
-        let now_ms = self.shared.clock.now_ms();
-        self.store.replay(partition, &replay.changes, replay.next_offset, rebuilding, now_ms)?;
-        replay.changes.clear();
-        replay.bytes = 0;
-        Ok(())
-    }
-
-    fn finish(&self, partition: u32, mut replay: Replay) -> Result<(), Error> {
-        replay.next_offset = replay.next_offset.max(replay.end_offset);
-        self.write(partition, &mut replay, false)?;
-        metrics::counter!("orderstream_replayed_records_total").increment(replay.records);
-        if replay.foreign > 0 {
-            error!(partition, records = replay.foreign, "changelog has records that are none of ours");
-        }
-        info!(partition, records = replay.records, rebuilt = replay.rebuilding, "state is restored");
-        Ok(())
+    /// Reads on from where it is once the leader knows that all is settled before the end that was asked for.
+    fn look_again(&self, ticket: Ticket, partition: u32, replay: &mut Replay) -> Result<(), Error> {
+        let (next_offset, end_offset) = (replay.next_offset, replay.end_offset);
+        debug!(worker = %self.worker, partition, next_offset, end_offset, "changelog ends early; it is looked at again");
+        self.await_settled(ticket, partition, end_offset)?;
+        replay.looked_again = true;
+        let mut place = TopicPartitionList::new();
+        place
+            .add_partition_offset(
+                &self.inputs.changelog,
+                wire_partition(partition),
+                Offset::Offset(next_offset),
+            )
+            .map_err(failed("name a place in the changelog"))?;
+        const DOING: &str = "read the changelog again";
+        let sought = self.consumer.seek_partitions(place, CALL_WAIT).map_err(failed(DOING))?;
+        sought.elements().iter().try_for_each(|place| place.error().map_err(failed(DOING)))
     }
 }

@@ -4,9 +4,10 @@
 //! 2. Only then the end of the changelog: the other way round, the former owner's last transaction could be missed. It is
 //!    the end of all that is written there, since a commit is told before each partition has heard of it; and what is
 //!    open before that end is waited for.
-//! 3. The changelog from where the store stands to that end. From its beginning only where the store cannot go on.
+//! 3. The changelog from where the store stands to that end. From its beginning only where the store cannot go on, and then
+//!    beside what it has.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,15 +17,15 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::Shared;
 use super::context::Quiet;
 use super::ends::Ends;
 use super::failure::{failed, refused};
-use super::fitness::{Changelog, unfit};
+use super::origin::{self, Bounds, Recognised};
 use super::replay::Replay;
-use super::store::Store;
+use super::store::{Origin, Progress, Store};
 use super::transaction::wire_partition;
 use crate::log::embedded::signal::Signal;
 use crate::{Error, StopSignal};
@@ -45,17 +46,21 @@ pub(crate) struct Restored {
     pub(crate) ticket: Ticket,
     pub(crate) partition: u32,
     pub(crate) positions: Vec<(usize, i64)>,
+    /// Its changelog has nothing yet by which this group's stores could know it again.
+    pub(crate) lacks_origin: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Job {
+struct Wanted {
     ticket: Ticket,
     partition: u32,
+    /// Whether it comes from elsewhere, and was not held all the time.
+    is_new: bool,
 }
 
 /// The worker's side: asks for partitions and hears when they are ready.
 pub(crate) struct Restorer {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Wanted>>,
     restored: Receiver<Result<Restored, Error>>,
     known: Arc<Known>,
     next_ticket: Ticket,
@@ -80,6 +85,8 @@ impl Known {
 pub(crate) struct Inputs {
     /// As the cluster knows it.
     pub(crate) group: String,
+    /// As the caller does.
+    pub(crate) group_name: Arc<str>,
     pub(crate) topics: Vec<usize>,
     pub(crate) changelog: Arc<str>,
     pub(crate) delete_retention_ms: i64,
@@ -93,13 +100,17 @@ impl Restorer {
         store: Arc<Store>,
         signal: Arc<Signal>,
     ) -> Result<Self, Error> {
-        let config = shared.options.reading(&format!("{worker}-restore"), &inputs.group);
+        let mut config = shared.options.reading(&format!("{worker}-restore"), &inputs.group);
+        // A place that has gone since it was looked at is looked at again.
+        config.set("auto.offset.reset", "error");
         let consumer = BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)?;
         let ends = Ends::new(&shared.options, &format!("{worker}-ends"))?;
         let (jobs_in, jobs) = unbounded(); // bounded by the partitions there are
         let (restored_in, restored) = unbounded();
         let known = Arc::new(Known::default());
-        let run = Run { shared: shared.clone(), inputs, store, consumer, ends, known: known.clone() };
+        let (shared, known_here) = (shared.clone(), known.clone());
+        let run = Run { worker: worker.into(), shared, inputs, store, consumer, ends, known: known_here };
+        metrics::counter!("orderstream_replayed_records_total").increment(0);
         let thread = std::thread::Builder::new()
             .name(format!("{worker}-restore"))
             .spawn(move || run.serve(&jobs, &restored_in, &signal))
@@ -107,12 +118,13 @@ impl Restorer {
         Ok(Self { jobs: Some(jobs_in), restored, known, next_ticket: 1, thread: Some(thread) })
     }
 
-    pub(crate) fn want(&mut self, partition: u32) -> Result<Ticket, Error> {
+    /// `is_new`: it comes from elsewhere, and was not held all the time.
+    pub(crate) fn want(&mut self, partition: u32, is_new: bool) -> Result<Ticket, Error> {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.known.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket);
         let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
-        jobs.send(Job { ticket, partition }).map_err(|_| Error::Closed)?;
+        jobs.send(Wanted { ticket, partition, is_new }).map_err(|_| Error::Closed)?;
         Ok(ticket)
     }
 
@@ -146,63 +158,77 @@ impl Drop for Restorer {
 }
 
 pub(super) struct Run {
+    pub(super) worker: Arc<str>,
     pub(super) shared: Arc<Shared>,
     pub(super) inputs: Inputs,
     pub(super) store: Arc<Store>,
     pub(super) consumer: BaseConsumer<Quiet>,
-    ends: Ends,
+    pub(super) ends: Ends,
     pub(super) known: Arc<Known>,
 }
 
 impl Run {
-    fn serve(&self, jobs: &Receiver<Job>, restored: &Sender<Result<Restored, Error>>, signal: &Signal) {
-        for first in jobs {
-            let mut batch = vec![first];
-            batch.extend(jobs.try_iter());
-            let mut retry_ms = RETRY_MS_MIN;
-            loop {
-                batch.retain(|job| self.known.wants(job.ticket));
-                if batch.is_empty() {
-                    break;
-                }
-                match self.restore(&batch) {
-                    Ok(ready) => {
-                        for one in ready {
-                            let _ = restored.send(Ok(one));
-                        }
-                        break;
-                    }
-                    Err(problem) if problem.is_passing() => {
-                        debug!(reason = problem.chain(), retry_ms, "restore is tried again");
-                        self.known.stop.wait(Duration::from_millis(retry_ms));
-                        retry_ms = (retry_ms * 2).min(RETRY_MS_MAX);
-                    }
-                    Err(problem) => {
-                        let _ = restored.send(Err(problem));
-                        break;
-                    }
-                }
-            }
+    fn serve(&self, jobs: &Receiver<Wanted>, restored: &Sender<Result<Restored, Error>>, signal: &Signal) {
+        while let Ok(first) = jobs.recv() {
+            let batch: Vec<Wanted> = std::iter::once(first).chain(jobs.try_iter()).collect();
+            self.restore_all(batch, restored);
             signal.notify();
         }
     }
 
-    fn wanted<'a>(&self, jobs: &'a [Job]) -> impl Iterator<Item = &'a Job> {
+    /// Until all are ready that are still wanted.
+    fn restore_all(&self, mut batch: Vec<Wanted>, restored: &Sender<Result<Restored, Error>>) {
+        let mut retry_ms = RETRY_MS_MIN;
+        loop {
+            batch.retain(|job| self.known.wants(job.ticket));
+            if batch.is_empty() {
+                return;
+            }
+            match self.restore(&batch) {
+                Ok(ready) => {
+                    for one in ready {
+                        let _ = restored.send(Ok(one));
+                    }
+                    return;
+                }
+                Err(problem) if problem.is_passing() => {
+                    debug!(reason = problem.chain(), retry_ms, "restore is tried again");
+                    self.known.stop.wait(Duration::from_millis(retry_ms));
+                    retry_ms = (retry_ms * 2).min(RETRY_MS_MAX);
+                }
+                Err(problem) => {
+                    let _ = restored.send(Err(problem));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn wanted<'a>(&self, jobs: &'a [Wanted]) -> impl Iterator<Item = &'a Wanted> {
         jobs.iter().filter(|job| self.known.wants(job.ticket))
     }
 
-    fn restore(&self, jobs: &[Job]) -> Result<Vec<Restored>, Error> {
+    fn restore(&self, jobs: &[Wanted]) -> Result<Vec<Restored>, Error> {
         let committed = self.committed(jobs)?;
-        let mut ends = BTreeMap::new();
+        // Whoever has all up to the ends that are asked for next is as new as now.
+        let asked_ms = self.shared.clock.now_ms();
+        let mut bounds = BTreeMap::new();
         for job in jobs {
-            ends.insert(job.partition, self.ends.written(&self.inputs.changelog, job.partition)?);
+            bounds.insert(job.partition, self.ends.written(&self.inputs.changelog, job.partition)?);
         }
-        let mut replays = BTreeMap::new();
         for job in jobs {
-            let (low, high) = ends[&job.partition];
-            self.await_settled(job, high)?;
-            if let Some(replay) = self.begin(job, low, high)? {
-                replays.insert(job.partition, replay);
+            self.await_settled(job.ticket, job.partition, bounds[&job.partition].1)?;
+        }
+        let new: Vec<(u32, Bounds)> =
+            jobs.iter().filter(|job| job.is_new).map(|job| (job.partition, bounds[&job.partition])).collect();
+        let known = self.recognise(&new, || self.wanted(jobs).next().is_some())?;
+        let mut replays = BTreeMap::new();
+        for job in self.wanted(jobs) {
+            let known = known.get(&job.partition).copied().unwrap_or_default();
+            let replay = Replay::begin(self, job.partition, bounds[&job.partition], asked_ms, known)?;
+            match replay.is_at_end() {
+                true => replay.finish(self, job.partition)?,
+                false => drop(replays.insert(job.partition, (job.ticket, replay))),
             }
         }
         if !replays.is_empty() {
@@ -214,8 +240,32 @@ impl Run {
         self.wanted(jobs).map(|job| self.positions(job, &committed)).collect()
     }
 
+    /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell.
+    fn recognise(
+        &self,
+        partitions: &[(u32, Bounds)],
+        goes_on: impl Fn() -> bool,
+    ) -> Result<HashMap<u32, Recognised>, Error> {
+        let place = (&*self.inputs.changelog, &*self.inputs.group_name);
+        let look = |stands: &dyn Fn(u32) -> Result<Option<Progress>, Error>| {
+            let mut asked: Vec<(u32, Origin, Bounds)> = Vec::new();
+            for (partition, bounds) in partitions {
+                let origin = stands(*partition)?.and_then(|stands| stands.origin);
+                asked.extend(origin.map(|origin| (*partition, origin, *bounds)));
+            }
+            origin::recognise(&self.consumer, place, &asked, &goes_on)
+        };
+        let in_force = look(&|partition| self.store.progress(partition))?;
+        let beside = look(&|partition| self.store.building(partition))?;
+        let both = |(partition, _): &(u32, Bounds)| {
+            let (in_force, beside) = (in_force.get(partition).copied(), beside.get(partition).copied());
+            (*partition, Recognised { in_force, beside })
+        };
+        Ok(partitions.iter().map(both).collect())
+    }
+
     /// The group's positions; asks until no open transaction hides any.
-    fn committed(&self, jobs: &[Job]) -> Result<TopicPartitionList, Error> {
+    fn committed(&self, jobs: &[Wanted]) -> Result<TopicPartitionList, Error> {
         let mut asked = TopicPartitionList::new();
         for job in jobs {
             for topic in &self.inputs.topics {
@@ -226,54 +276,15 @@ impl Run {
     }
 
     /// Until all that is written before `high` is either committed or aborted.
-    fn await_settled(&self, job: &Job, high: i64) -> Result<(), Error> {
-        while self.known.wants(job.ticket)
-            && self.ends.committed(&self.inputs.changelog, job.partition)?.1 < high
-        {
+    pub(super) fn await_settled(&self, ticket: Ticket, partition: u32, high: i64) -> Result<(), Error> {
+        while self.known.wants(ticket) && self.ends.committed(&self.inputs.changelog, partition)?.1 < high {
             self.known.stop.wait(SETTLED_LOOK);
         }
         Ok(())
     }
 
-    /// Where to read from; None: the store has everything.
-    fn begin(&self, job: &Job, low: i64, high: i64) -> Result<Option<Replay>, Error> {
-        let partition = job.partition;
-        let progress = self.store.progress(partition)?;
-        let now_ms = self.shared.clock.now_ms();
-        let delete_retention_ms = self.inputs.delete_retention_ms;
-        let changelog = Changelog { begin: low, end: high, delete_retention_ms };
-        let needed = self.store.processors();
-        let unfit = progress.as_ref().and_then(|progress| unfit(progress, needed, changelog, now_ms));
-        let (next_offset, rebuilding) = match (progress, unfit) {
-            (Some(progress), None) => (progress.next_offset, false),
-            (None, _) => {
-                self.store.clear(partition, low)?;
-                (low, true)
-            }
-            (Some(_), Some(reason)) => {
-                warn!(partition, %reason, "state of the partition is rebuilt from the whole changelog");
-                self.store.clear(partition, low)?;
-                (low, true)
-            }
-        };
-        if next_offset >= high {
-            self.store.replay(partition, &[], next_offset, false, now_ms)?;
-            return Ok(None);
-        }
-        Ok(Some(Replay {
-            ticket: job.ticket,
-            next_offset,
-            end_offset: high,
-            rebuilding,
-            changes: Vec::new(),
-            bytes: 0,
-            records: 0,
-            foreign: 0,
-        }))
-    }
-
     /// Where the group goes on in each input; one that never was there begins with the oldest record.
-    fn positions(&self, job: &Job, committed: &TopicPartitionList) -> Result<Restored, Error> {
+    fn positions(&self, job: &Wanted, committed: &TopicPartitionList) -> Result<Restored, Error> {
         let mut positions = Vec::with_capacity(self.inputs.topics.len());
         for index in &self.inputs.topics {
             let topic = &self.shared.wire[*index];
@@ -294,6 +305,8 @@ impl Run {
             };
             positions.push((*index, next_offset));
         }
-        Ok(Restored { ticket: job.ticket, partition: job.partition, positions })
+        let progress = self.store.progress(job.partition)?;
+        let lacks_origin = progress.is_none_or(|progress| progress.origin.is_none());
+        Ok(Restored { ticket: job.ticket, partition: job.partition, positions, lacks_origin })
     }
 }

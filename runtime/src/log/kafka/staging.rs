@@ -1,9 +1,12 @@
 //! A batch as the cluster needs it: names, places, and a position for every partition that it touches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
+use super::changelog::origin_key;
 use super::member::Member;
 use super::transaction::{WirePosition, Work};
 use crate::Error;
@@ -48,6 +51,30 @@ impl Member {
         };
         let places = batch.outputs.iter().map(place).collect::<Result<Vec<_>, Error>>()?;
         let positions = self.wire_positions(&batch)?;
-        Ok(Work { id, membership, positions, places, changelog_topic: self.changelog.clone(), batch })
+        let origins = self.origins(&batch);
+        let origin_key = origin_key(&self.membership.group).into();
+        let changelog_topic = self.changelog.clone();
+        Ok(Work { id, membership, positions, places, changelog_topic, origins, origin_key, batch })
+    }
+
+    /// For those changelogs that the batch writes to and that have none yet. Should the batch fail, that is found out anew.
+    fn origins(&mut self, batch: &Batch) -> Vec<(u32, Bytes)> {
+        if self.without_origin.is_empty() {
+            return Vec::new();
+        }
+        let cells = batch.cells.iter().map(|change| change.cell.partition());
+        let written: BTreeSet<u32> =
+            cells.chain(batch.timers.iter().map(|change| change.timer.partition())).collect();
+        let options = &self.shared.options;
+        // Two topics of one name would have to be begun by the same worker in the same millisecond.
+        let (node, worker, now_ms) = (&options.node, &self.membership.worker, self.shared.clock.now_ms());
+        let id = Bytes::from(format!("{node} {worker} {now_ms}"));
+        let mut origins = Vec::new();
+        for partition in written {
+            if self.without_origin.remove(&partition) {
+                origins.push((partition, id.clone()));
+            }
+        }
+        origins
     }
 }

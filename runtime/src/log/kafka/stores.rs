@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rocksdb::{DB, IteratorMode, Options};
 
-use super::store::{PROGRESS, Progress};
+use super::store::{PROGRESS, Progress, SECOND, progress_row};
 use crate::Error;
 use crate::log::embedded::directory::STORE_FOLDER;
 
@@ -49,9 +49,12 @@ fn progress_in(store: &Path) -> Result<Vec<(u32, Progress)>, String> {
     let mut found = Vec::new();
     for row in db.iterator_cf(family, IteratorMode::Start) {
         let (key, value) = row.map_err(read)?;
-        let partition = (&*key).try_into().map(u32::from_be_bytes).ok();
-        let place = partition.zip(Progress::decode(&value));
-        found.push(place.ok_or("one of its positions cannot be decoded")?);
+        let (partition, progress, _) =
+            progress_row(&key, &value).ok_or("one of its positions cannot be decoded")?;
+        // What is being rebuilt is of no use to anybody yet.
+        if partition & SECOND == 0 {
+            found.push((partition, progress));
+        }
     }
     Ok(found)
 }

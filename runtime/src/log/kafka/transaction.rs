@@ -1,10 +1,10 @@
 //! One transaction on one producer: everything sent and acknowledged, then committed or aborted.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -12,9 +12,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::changelog;
-use super::context::{OF_CHANGELOG, OF_OUTPUT, RingContext};
+use super::context::{Delivered, OF_CHANGELOG, OF_ORIGIN, OF_OUTPUT, RingContext};
 use super::failure::{Kind, kind};
 use super::options::CALL_WAIT;
+use super::store::{Origin, Written};
 use crate::log::{Batch, BatchId};
 use crate::record::{Headers, Outgoing};
 
@@ -43,6 +44,9 @@ pub(crate) struct Work {
     /// Of each output, its topic as the cluster knows it, and its partition.
     pub(crate) places: Vec<(Arc<str>, u32)>,
     pub(crate) changelog_topic: Arc<str>,
+    /// Of the partitions whose changelog has none of this group yet: what is to be one.
+    pub(crate) origins: Vec<(u32, Bytes)>,
+    pub(crate) origin_key: Arc<[u8]>,
     pub(crate) batch: Batch,
 }
 
@@ -64,9 +68,9 @@ impl Failure {
 
 pub(crate) type RingProducer = BaseProducer<RingContext>;
 
-/// Begins a transaction, sends all of it, and waits until all is acknowledged: per partition of the changelog, the
-/// offset behind the batch's last record. An error leaves it to be aborted.
-pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<HashMap<u32, i64>, Failure> {
+/// Begins a transaction, sends all of it, and waits until all is acknowledged: where it lies in the changelog. An error leaves
+/// it to be aborted.
+pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<Written, Failure> {
     let deadline = Instant::now() + CALL_WAIT;
     producer.context().take();
     producer.begin_transaction().map_err(|error| Failure::at("begin a transaction", &error))?;
@@ -83,6 +87,12 @@ pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<HashMap<u32, 
             }
         })?;
     }
+    for (partition, id) in &work.origins {
+        produce(producer, deadline, || {
+            let record = BaseRecord::with_opaque_to(&work.changelog_topic, OF_ORIGIN);
+            record.partition(wire_partition(*partition)).key(&work.origin_key[..]).payload(&id[..])
+        })?;
+    }
     // The records are on their way meanwhile.
     let offsets = offsets(&work.positions)?;
     producer
@@ -92,8 +102,16 @@ pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<HashMap<u32, 
     let delivered = producer.context().take();
     match delivered.failure {
         Some(error) => Err(Failure::abort(format!("a record was not taken: {error}"))),
-        None => Ok(delivered.changelog),
+        None => Ok(written(delivered, &work.origins)),
     }
+}
+
+fn written(delivered: Delivered, sent: &[(u32, Bytes)]) -> Written {
+    let origin = |(partition, id): &(u32, Bytes)| {
+        let offset = *delivered.origins.get(partition)?;
+        Some((*partition, Origin { offset, id: id.clone() }))
+    };
+    Written { origins: sent.iter().filter_map(origin).collect(), ends: delivered.changelog }
 }
 
 pub(crate) fn commit(producer: &RingProducer) -> Result<(), Failure> {
