@@ -112,6 +112,19 @@ const LOG: &[Metric] = &[
         "Timers that are set, about."),
 ];
 
+/// What only a log on Kafka has.
+#[rustfmt::skip]
+const KAFKA: &[Metric] = &[
+    counter("orderstream_replayed_records_total", "records", NONE,
+        "Records of changelogs that were read to restore the state of partitions that were taken over."),
+    counter("orderstream_standby_records_total", "records", WORKER,
+        "Records of changelogs that were read for copies of the state of partitions that others have."),
+    gauge("orderstream_standby_partitions", "partitions", WORKER,
+        "Partitions that others have and of which it keeps a copy."),
+    gauge("orderstream_standby_lag_records", "records", WORKER,
+        "How much of their changelogs its copies lack together, marks of transactions counted as records: about what a take-over of all would read."),
+];
+
 #[rustfmt::skip]
 const PROJECTION: &[Metric] = &[
     gauge("orderstream_projection_lag_records", "records", NONE,
@@ -128,12 +141,16 @@ const PROCESS: &[Metric] = &[
     gauge("orderstream_process_open_files", "files", NONE, "Files and sockets that it has open."),
 ];
 
+/// The part that a service on an embedded log does not have.
+pub const ON_KAFKA: &str = "On Kafka";
+
 /// All of them, as docs/metrics.md shows them.
 pub const GROUPS: &[Group] = &[
     Group { title: "Stages", metrics: STAGES },
     Group { title: "Orders and systems", metrics: ORDERS },
     Group { title: "Workers", metrics: WORKERS },
     Group { title: "Log and store", metrics: LOG },
+    Group { title: ON_KAFKA, metrics: KAFKA },
     Group { title: "Projection", metrics: PROJECTION },
     Group { title: "Process", metrics: PROCESS },
 ];

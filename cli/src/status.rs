@@ -60,6 +60,13 @@ fn print(status: &Status) {
         status.dead_letters, status.dead_letters_open
     );
     println!("  projection  {} records behind", status.projection_lag);
+    if !status.standbys.is_empty() {
+        let behind: u64 = status.standbys.iter().map(|line| line.records).sum();
+        println!(
+            "  standbys    copies of {} partitions that others have, {behind} records behind",
+            status.standbys.len()
+        );
+    }
     let mib = |bytes: u64| bytes >> 20;
     println!(
         "  disk        log and state {} MiB, projection {} MiB, ledger {} MiB; {} MiB left",

@@ -7,6 +7,7 @@ use domain::order::OrderState;
 use domain::order::event::OrderEvent;
 use projection::query::Summary;
 use runtime::log::Limits;
+use runtime::log::kafka::Following;
 use schemas::topics;
 use serde::{Deserialize, Serialize};
 use topology::{Processor, Stream};
@@ -53,6 +54,8 @@ pub struct Status {
     pub dead_letters_open: usize,
     pub stages: Vec<StageLine>,
     pub lags: Vec<LagLine>,
+    /// On Kafka, of which partitions that others have the workers of this process keep copies.
+    pub standbys: Vec<StandbyLine>,
     pub projection_lag: i64,
     pub disk: Disk,
 }
@@ -83,6 +86,16 @@ pub struct LagLine {
     pub records: i64,
 }
 
+/// What a worker keeps of the state of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StandbyLine {
+    pub worker: String,
+    pub partition: u32,
+    /// How much of the changelog the copy lacks.
+    pub records: u64,
+}
+
 /// Bytes on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -94,6 +107,13 @@ pub struct Disk {
     /// The simulated downstream's ledger.
     pub ledger_bytes: u64,
     pub left_bytes: u64,
+}
+
+impl From<Following> for StandbyLine {
+    fn from(following: Following) -> StandbyLine {
+        let Following { worker, partition, lag_records } = following;
+        StandbyLine { worker: worker.to_string(), partition, records: lag_records }
+    }
 }
 
 impl Operations {
@@ -125,6 +145,7 @@ impl Operations {
                 .map(|line| line.records)
                 .sum(),
             lags,
+            standbys: self.store.log.following().into_iter().map(StandbyLine::from).collect(),
             disk: self.disk()?,
             ..Status::default()
         };

@@ -61,6 +61,8 @@ pub struct Kafka {
     pub producers: usize,
     pub session_timeout_ms: u32,
     pub rejoin_at_once: bool,
+    pub standby_partitions_max: usize,
+    pub standby_bytes_per_second_max: u64,
 }
 
 impl Kafka {
@@ -110,6 +112,8 @@ impl Settings {
             producers: kafka.producers,
             session_timeout_ms: kafka.session_timeout_ms,
             rejoins_at_once: kafka.rejoin_at_once,
+            standby_partitions_max: kafka.standby_partitions_max,
+            standby_bytes_per_second_max: kafka.standby_bytes_per_second_max,
             ..Options::new(&kafka.brokers, self.node.data_dir.join(STATE_DIR))
         }
     }

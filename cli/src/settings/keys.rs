@@ -103,6 +103,10 @@ pub const KEYS: &[Key] = &[
         says: "A worker that died without a word is noticed after this, and its partitions go to others. Brokers take 6000 at the least unless they are set otherwise." },
     Key { name: "kafka.rejoin_at_once", kind: Kind::Flag, default: "false", unit: "",
         says: "Whether a worker that restarts within the session timeout gets its partitions back without the others noticing; then they wait for it that long, also when it was stopped for good." },
+    Key { name: "kafka.standby_partitions_max", kind: whole(0, PARTITIONS_MAX), default: "0", unit: "partitions",
+        says: "Of so many partitions that others have each worker keeps a copy of the state, so that it reads only the tail of the changelog when it takes one over; 0 keeps none. Who gets a partition is not known before: as many as there are make every take-over short, and take the disk of all state for each worker." },
+    Key { name: "kafka.standby_bytes_per_second_max", kind: whole(64 << 10, GIB), default: "16777216", unit: "bytes",
+        says: "How fast each worker reads for its copies. Less leaves more to its own work; a copy that falls behind costs a longer take-over and nothing else." },
 
     Key { name: "retention.story_days", kind: whole(1, HUNDRED_YEARS_DAYS), default: "400", unit: "days",
         says: "Requests, events, billing intents and notifications: what outsiders read and what a projection is rebuilt from." },

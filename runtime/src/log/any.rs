@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::embedded::{self, Embedded, Group, Sizes, Start};
-use super::kafka::{self, Kafka};
+use super::kafka::{self, Following, Kafka};
 use super::{Batch, BatchId, GroupPositions, Limits, Log, Membership, Note, Outcome, Polled, Position};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::store::keys::{CellKey, TimerKey};
@@ -187,6 +187,14 @@ impl AnyLog {
         match self {
             Self::Embedded(_) => Ok(Vec::new()),
             Self::Kafka(log, _) => log.group_members(group),
+        }
+    }
+
+    /// The copies of others' state that the workers of this process keep. On one machine there are no others.
+    pub fn following(&self) -> Vec<Following> {
+        match self {
+            Self::Embedded(_) => Vec::new(),
+            Self::Kafka(log, _) => log.following(),
         }
     }
 

@@ -91,7 +91,7 @@ pub(super) fn open(shared: &Arc<Shared>, membership: &Membership) -> Result<Part
         BaseConsumer::from_config_and_context(&config, MemberContext::default()).map_err(refused)?;
     let waker = signal.clone();
     consumer.set_nonempty_callback(move || waker.notify());
-    let upkeep = Upkeep::new(shared.clock.now_ms());
+    let upkeep = Upkeep::new(partitions, shared.clock.now_ms());
     Ok(Parts { inputs, changelog, consumer, signal, store, pipeline, restorer, broadcast, upkeep })
 }
 
@@ -148,6 +148,7 @@ impl Member {
         let places = self.places(&released)?;
         self.store.touch(released.iter().copied(), self.shared.clock.now_ms())?;
         self.forget_partitions(&released);
+        self.upkeep.follow_anew();
         self.consumer()?.incremental_unassign(&places).map_err(failed("give partitions up"))
     }
 
@@ -194,6 +195,7 @@ impl Member {
     }
 
     fn stop_restoring(&mut self, partitions: &[u32]) {
+        self.upkeep.follow_anew();
         for partition in partitions {
             if let Some(ticket) = self.restoring.remove(partition) {
                 self.restorer.forget(ticket);
@@ -219,6 +221,7 @@ impl Member {
         warn!(worker = %self.membership.worker, ?partitions, "partitions were lost to the group; it is joined anew");
         self.proof = None;
         self.releasing.clear();
+        self.upkeep.follow_anew();
         self.stop_restoring(partitions);
         let lost: Vec<u32> = partitions.iter().copied().filter(|one| self.held.contains(one)).collect();
         let places = self.places(&lost)?;

@@ -58,6 +58,17 @@ impl Ends {
         Ok(lows.into_iter().zip(ask_all(&self.written, places, Offset::End)?).collect())
     }
 
+    /// As [`Ends::written_all`], asked once and not again: for whoever has something else to do meanwhile.
+    pub(crate) fn written_within(&self, places: &[Place], wait: Duration) -> Result<Vec<(i64, i64)>, Error> {
+        let lows = ask_once(&self.written, places, Offset::Beginning, wait)?;
+        Ok(lows.into_iter().zip(ask_once(&self.written, places, Offset::End, wait)?).collect())
+    }
+
+    /// As [`Ends::committed_all`], asked once and not again.
+    pub(crate) fn committed_within(&self, places: &[Place], wait: Duration) -> Result<Vec<i64>, Error> {
+        ask_once(&self.committed, places, Offset::End, wait)
+    }
+
     /// Where what is settled ends in each of many partitions.
     pub(crate) fn committed_all(&self, places: &[Place]) -> Result<Vec<i64>, Error> {
         ask_all(&self.committed, places, Offset::End)

@@ -37,6 +37,8 @@ pub(super) struct InFlight {
     pub(super) appended: Instant,
     /// It was fenced before it was sent.
     pub(super) fenced: bool,
+    /// Those that it touches.
+    pub(super) partitions: Vec<u32>,
 }
 
 /// A member of a group on Kafka.
@@ -128,6 +130,11 @@ impl Member {
     /// How many records of the changelog were read to restore state, since it joined.
     pub fn replayed_records(&self) -> u64 {
         self.restorer.replayed()
+    }
+
+    /// How many records of the changelog were read for copies of what others have, since it joined.
+    pub fn followed_records(&self) -> u64 {
+        self.restorer.followed()
     }
 
     /// Its id within the group, as the group lists it; None: it is not listed. For operators and tests who take it out.
@@ -288,12 +295,13 @@ impl Log for Member {
         let holds = batch.partitions.iter().all(|partition| self.held.contains(partition));
         let proof = self.proof.clone().filter(|_| holds);
         let fenced = proof.is_none();
+        let partitions = batch.partitions.clone();
         if let Some(proof) = proof {
             let work = self.work(id, batch, proof)?;
             self.pipeline.as_ref().ok_or(Error::Closed)?.push(work)?;
         }
         self.next_id += 1;
-        self.in_flight.push_back(InFlight { id, appended: Instant::now(), fenced });
+        self.in_flight.push_back(InFlight { id, appended: Instant::now(), fenced, partitions });
         Ok(id)
     }
 

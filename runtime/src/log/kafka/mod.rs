@@ -31,14 +31,15 @@ mod reader;
 mod replay;
 mod restore;
 mod staging;
+mod standby;
 mod store;
 mod stores;
 mod topics;
 mod transaction;
 mod upkeep;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::info;
 
@@ -52,6 +53,7 @@ pub use options::{
 };
 pub use producer::{Pending, Producer};
 pub use reader::Reader;
+pub use standby::Following;
 pub use store::{Origin, Progress, named};
 pub use stores::{WorkerStore, stores};
 pub use topics::{Drift, brokers, check, create};
@@ -77,11 +79,23 @@ pub(crate) struct Shared {
     by_wire: HashMap<Arc<str>, usize>,
     pub(crate) record_bytes_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
+    /// By worker and partition, how far its copy of others' state is behind.
+    following: Mutex<BTreeMap<Arc<str>, BTreeMap<u32, u64>>>,
 }
 
 impl Shared {
     pub(crate) fn index_of_wire(&self, wire: &str) -> Option<usize> {
         self.by_wire.get(wire).copied()
+    }
+
+    fn following(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, BTreeMap<u32, u64>>> {
+        // Nothing panics while it is held.
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that a worker follows, with how far it is behind.
+    pub(crate) fn tell_following(&self, worker: &Arc<str>, lags: BTreeMap<u32, u64>) {
+        self.following().insert(worker.clone(), lags);
     }
 }
 
@@ -137,7 +151,9 @@ impl Kafka {
         let record_bytes_max = all.iter().map(|spec| spec.record_bytes_max).max().unwrap_or(0);
         info!(brokers = %options.connection.brokers, topics = wire.len(), "log is open");
         let topics = Arc::new(topics);
-        let shared = Arc::new(Shared { options, topics, wire, by_wire, record_bytes_max, clock });
+        let following = Mutex::default();
+        let shared = Shared { options, topics, wire, by_wire, record_bytes_max, clock, following };
+        let shared = Arc::new(shared);
         let looking = Arc::new(Looking::new(&shared.options)?);
         Ok(Self { shared, looking })
     }
@@ -163,6 +179,21 @@ impl Kafka {
     pub fn topics(&self) -> &Arc<Topics> {
         &self.shared.topics
     }
+
+    /// The copies of others' state that the workers of this process keep, by worker and partition, as of the last seconds.
+    pub fn following(&self) -> Vec<Following> {
+        let following = self.shared.following();
+        let of_worker = |(worker, lags): (&Arc<str>, &BTreeMap<u32, u64>)| {
+            let worker = worker.clone();
+            let one = move |(partition, lag): (&u32, &u64)| Following {
+                worker: worker.clone(),
+                partition: *partition,
+                lag_records: *lag,
+            };
+            lags.iter().map(one).collect::<Vec<_>>()
+        };
+        following.iter().flat_map(of_worker).collect()
+    }
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {
@@ -173,6 +204,9 @@ fn check_options(options: &Options) -> Result<(), Error> {
     }
     if options.connection.brokers.trim().is_empty() {
         return refused("no broker is named".to_owned());
+    }
+    if options.standby_bytes_per_second_max == 0 {
+        return refused("copies of others' state cannot be followed at no bytes a second".to_owned());
     }
     if options.node.len() > NODE_BYTES_MAX {
         return refused(format!("the name of the node is longer than {NODE_BYTES_MAX} bytes"));

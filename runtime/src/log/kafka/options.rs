@@ -37,6 +37,12 @@ const FETCH_WAIT_MS: u32 = 100;
 /// The same for clients that read the same partitions for as long as they live. Each fetch that finds nothing costs the broker
 /// as much as one that does, and a process has a dozen such clients.
 const FOLLOW_WAIT_MS: u32 = 500;
+/// What the clients that only keep copies of others' state may have fetched before anybody asks for it, and how much they wait for:
+/// many small answers would cost the brokers more than the copies are worth.
+const STANDBY_RECORDS_MIN: usize = 1_000;
+const STANDBY_KILOBYTES_MAX: usize = 4 << 10;
+const STANDBY_FETCH_BYTES_MIN: usize = 64 << 10;
+const STANDBY_FETCH_BYTES_MAX: usize = 4 << 20;
 /// A member hears of a rebalance by the answer to a heartbeat, and a cooperative one takes two of them: with a third of the session
 /// time-out, as is usual, a start or a take-over waited for seconds.
 const GROUP_HEARTBEAT_MS_MAX: u32 = 500;
@@ -137,6 +143,13 @@ pub struct Options {
     /// Whether a worker that restarts within the session timeout gets its partitions back without the others noticing.
     /// Then a worker that leaves keeps its partitions for the rest of that time too.
     pub rejoins_at_once: bool,
+    /// Of how many partitions that others have each worker keeps a copy, so that taking one over reads only the tail of its
+    /// changelog; 0: of none.
+    pub standby_partitions_max: usize,
+    /// How fast each worker reads for its copies; above 0.
+    pub standby_bytes_per_second_max: u64,
+    /// With less than this left on the disk no copy is kept up: it is for the state of what a worker has.
+    pub standby_disk_left_bytes_min: u64,
     /// For tests: what happens to commits.
     pub faults: Option<Arc<Faults>>,
 }
@@ -155,6 +168,9 @@ impl Options {
             producers: 4,
             session_timeout_ms: 10_000,
             rejoins_at_once: false,
+            standby_partitions_max: 0,
+            standby_bytes_per_second_max: 16 << 20,
+            standby_disk_left_bytes_min: 512 << 20,
             faults: None,
         }
     }
@@ -208,6 +224,19 @@ impl Options {
     pub(crate) fn following(&self, id: &str, group: &str) -> ClientConfig {
         let mut config = self.reading(id, group);
         config.set("fetch.wait.max.ms", FOLLOW_WAIT_MS.to_string());
+        config
+    }
+
+    /// For following what others write, behind all else that goes on here.
+    pub(crate) fn standing_by(&self, id: &str, group: &str) -> ClientConfig {
+        let mut config = self.following(id, group);
+        config.set("enable.partition.eof", "false");
+        // What lies no longer where it was left is looked at, and not passed over.
+        config.set("auto.offset.reset", "error");
+        config.set("fetch.min.bytes", STANDBY_FETCH_BYTES_MIN.to_string());
+        config.set("fetch.max.bytes", STANDBY_FETCH_BYTES_MAX.to_string());
+        config.set("queued.min.messages", STANDBY_RECORDS_MIN.to_string());
+        config.set("queued.max.messages.kbytes", STANDBY_KILOBYTES_MAX.to_string());
         config
     }
 
@@ -329,6 +358,7 @@ mod tests {
                 options.asking("x", false),
                 options.reading("x", "g"),
                 options.following("x", "g"),
+                options.standing_by("x", "g"),
                 options.joining("x", "g"),
                 options.producing("x", 1 << 20),
                 options.transacting("x", 16 << 20),

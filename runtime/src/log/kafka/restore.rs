@@ -6,14 +6,17 @@
 //!    open before that end is waited for.
 //! 3. The changelog from where the store stands to that end. From its beginning only where the store cannot go on, and then
 //!    beside what it has.
+//!
+//! While nothing is asked of it, the same thread follows the changelogs of partitions that others have ([`super::standby`]): so
+//! nobody else writes what is restored here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -25,6 +28,7 @@ use super::ends::Ends;
 use super::failure::{failed, refused};
 use super::origin::{self, Bounds, Recognised};
 use super::replay::Replay;
+use super::standby::Standby;
 use super::store::{Origin, Progress, Store};
 use super::transaction::wire_partition;
 use crate::log::embedded::signal::Signal;
@@ -50,6 +54,13 @@ pub(crate) struct Restored {
     pub(crate) lacks_origin: bool,
 }
 
+/// What the thread is asked for.
+enum Job {
+    Restore(Wanted),
+    /// To be followed from now on, and no others.
+    Follow(BTreeSet<u32>),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     ticket: Ticket,
@@ -60,7 +71,7 @@ struct Wanted {
 
 /// The worker's side: asks for partitions and hears when they are ready.
 pub(crate) struct Restorer {
-    jobs: Option<Sender<Wanted>>,
+    jobs: Option<Sender<Job>>,
     restored: Receiver<Result<Restored, Error>>,
     known: Arc<Known>,
     next_ticket: Ticket,
@@ -72,6 +83,7 @@ pub(super) struct Known {
     wanted: Mutex<HashSet<Ticket>>,
     stop: StopSignal,
     pub(super) replayed: AtomicU64,
+    pub(super) followed: AtomicU64,
 }
 
 impl Known {
@@ -111,9 +123,10 @@ impl Restorer {
         let (shared, known_here) = (shared.clone(), known.clone());
         let run = Run { worker: worker.into(), shared, inputs, store, consumer, ends, known: known_here };
         metrics::counter!("orderstream_replayed_records_total").increment(0);
+        let standby = Standby::new(run.shared.clone(), worker);
         let thread = std::thread::Builder::new()
             .name(format!("{worker}-restore"))
-            .spawn(move || run.serve(&jobs, &restored_in, &signal))
+            .spawn(move || run.serve(standby, &jobs, &restored_in, &signal))
             .map_err(|source| Error::Store { doing: "start a thread of the log", source: source.into() })?;
         Ok(Self { jobs: Some(jobs_in), restored, known, next_ticket: 1, thread: Some(thread) })
     }
@@ -123,9 +136,18 @@ impl Restorer {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.known.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(ticket);
-        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
-        jobs.send(Wanted { ticket, partition, is_new }).map_err(|_| Error::Closed)?;
+        self.ask(Job::Restore(Wanted { ticket, partition, is_new }))?;
         Ok(ticket)
+    }
+
+    /// Has these followed from now on, and no others. None of them may be held, or written by a batch that is on its way.
+    pub(crate) fn follow(&self, partitions: BTreeSet<u32>) -> Result<(), Error> {
+        self.ask(Job::Follow(partitions))
+    }
+
+    fn ask(&self, job: Job) -> Result<(), Error> {
+        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
+        jobs.send(job).map_err(|_| Error::Closed)
     }
 
     pub(crate) fn forget(&self, ticket: Ticket) {
@@ -140,6 +162,11 @@ impl Restorer {
     /// How many records of the changelog were read so far.
     pub(crate) fn replayed(&self) -> u64 {
         self.known.replayed.load(Ordering::Relaxed)
+    }
+
+    /// The same, for copies of what others have.
+    pub(crate) fn followed(&self) -> u64 {
+        self.known.followed.load(Ordering::Relaxed)
     }
 }
 
@@ -168,11 +195,40 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn serve(&self, jobs: &Receiver<Wanted>, restored: &Sender<Result<Restored, Error>>, signal: &Signal) {
-        while let Ok(first) = jobs.recv() {
-            let batch: Vec<Wanted> = std::iter::once(first).chain(jobs.try_iter()).collect();
-            self.restore_all(batch, restored);
-            signal.notify();
+    pub(super) fn is_stopping(&self) -> bool {
+        self.known.stop.is_stopped()
+    }
+
+    fn serve(
+        &self,
+        mut standby: Standby,
+        jobs: &Receiver<Job>,
+        restored: &Sender<Result<Restored, Error>>,
+        signal: &Signal,
+    ) {
+        loop {
+            let first = match jobs.recv_timeout(standby.wait(Instant::now())) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    standby.turn(self);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let mut batch = Vec::new();
+            for job in std::iter::once(first).chain(jobs.try_iter()) {
+                match job {
+                    Job::Restore(wanted) => {
+                        standby.give_up(wanted.partition);
+                        batch.push(wanted);
+                    }
+                    Job::Follow(partitions) => standby.follow(partitions),
+                }
+            }
+            if !batch.is_empty() {
+                self.restore_all(batch, restored);
+                signal.notify();
+            }
         }
     }
 
@@ -241,7 +297,7 @@ impl Run {
     }
 
     /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell.
-    fn recognise(
+    pub(super) fn recognise(
         &self,
         partitions: &[(u32, Bounds)],
         goes_on: impl Fn() -> bool,

@@ -117,6 +117,12 @@ impl Store {
         self.db.cf_handle(name).expect("all column families are created at opening")
     }
 
+    /// How much may still be written on its disk.
+    pub(crate) fn disk_left_bytes(&self) -> Result<u64, Error> {
+        fs4::available_space(self.db.path())
+            .map_err(|source| Error::Store { doing: "ask how much disk is left", source: source.into() })
+    }
+
     /// None: nothing of the partition was ever here.
     pub(crate) fn progress(&self, partition: u32) -> Result<Option<Progress>, Error> {
         Ok(self.read_progress(partition)?.map(|(progress, _)| progress))

@@ -1,4 +1,6 @@
-//! What a member does beside its work: it notes how new its store is.
+//! What a member does beside its work: it notes how new its store is, and says whose state is to be followed.
+
+use std::collections::BTreeSet;
 
 use super::member::Member;
 use crate::Error;
@@ -9,14 +11,22 @@ const TOUCH_EVERY_MS: i64 = 600_000;
 /// What is due of it.
 #[derive(Debug)]
 pub(super) struct Upkeep {
+    partitions: u32,
     touched_ms: i64,
     /// When it was last looked whether something is due: who comes late may have been expelled meanwhile.
     looked_ms: i64,
+    /// What was asked to be followed; None: to be asked anew.
+    followed: Option<BTreeSet<u32>>,
 }
 
 impl Upkeep {
-    pub(super) fn new(now_ms: i64) -> Self {
-        Self { touched_ms: now_ms, looked_ms: now_ms }
+    pub(super) fn new(partitions: u32, now_ms: i64) -> Self {
+        Self { partitions, touched_ms: now_ms, looked_ms: now_ms, followed: None }
+    }
+
+    /// What this member has has changed.
+    pub(super) fn follow_anew(&mut self) {
+        self.followed = None;
     }
 
     /// Whether the store is to be touched. Not by one that was held up for longer than its group waits for it: others may have what
@@ -36,11 +46,44 @@ impl Upkeep {
     }
 }
 
+/// Which partitions a worker follows: of those that it does not have, so many, counted round from a place of its own. So it is the
+/// same after every rebalance but for what had to change, and workers that follow only some do not all follow the same.
+fn chosen(worker: &str, partitions: u32, has: &BTreeSet<u32>, partitions_max: usize) -> BTreeSet<u32> {
+    let first = crate::partition_for(worker.as_bytes(), partitions);
+    let round = (0..partitions).map(|step| (first + step) % partitions);
+    round.filter(|partition| !has.contains(partition)).take(partitions_max).collect()
+}
+
 impl Member {
     pub(super) fn keep_up(&mut self) -> Result<(), Error> {
         let now_ms = self.shared.clock.now_ms();
         if self.upkeep.is_touch_due(now_ms, self.shared.options.session_timeout_ms) {
             self.store.touch(self.held.iter().copied(), now_ms)?;
+        }
+        self.follow()
+    }
+
+    /// Has followed what this member does not have. What a batch on its way may still write is left out until that is settled, and
+    /// after a failure nothing changes before the way back: two would write one partition's state.
+    fn follow(&mut self) -> Result<(), Error> {
+        let partitions_max = self.shared.options.standby_partitions_max;
+        if partitions_max == 0 || self.failed || self.upkeep.followed.is_some() {
+            return Ok(());
+        }
+        // Before the group has said what is this member's, it would follow that too.
+        if self.proof.is_none() {
+            return Ok(());
+        }
+        let own = self.held.iter().chain(&self.releasing).chain(self.restoring.keys());
+        let own: BTreeSet<u32> = own.copied().collect();
+        let of_batches = self.in_flight.iter().flat_map(|batch| &batch.partitions);
+        let late: BTreeSet<u32> = of_batches.copied().filter(|partition| !own.contains(partition)).collect();
+        let name = format!("{}-{}", self.shared.options.node, self.membership.worker);
+        let chosen = chosen(&name, self.upkeep.partitions, &own, partitions_max);
+        let now: BTreeSet<u32> = chosen.difference(&late).copied().collect();
+        self.restorer.follow(now)?;
+        if late.is_empty() {
+            self.upkeep.followed = Some(chosen);
         }
         Ok(())
     }
@@ -51,8 +94,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_followed_is_what_others_have_up_to_the_limit_and_changes_no_more_than_it_must() {
+        let has = |partitions: &[u32]| partitions.iter().copied().collect::<BTreeSet<u32>>();
+        for worker in ["orders-0", "orders-1", "x"] {
+            assert_eq!(chosen(worker, 8, &has(&[]), 8), (0..8).collect());
+            assert_eq!(chosen(worker, 8, &has(&[2, 5]), 256), has(&[0, 1, 3, 4, 6, 7]));
+            assert_eq!(chosen(worker, 8, &has(&[]), 0), has(&[]));
+            let three = chosen(worker, 8, &has(&[]), 3);
+            assert_eq!(three.len(), 3);
+            let taken = *three.first().unwrap();
+            let without = chosen(worker, 8, &has(&[taken]), 3);
+            assert_eq!(without.len(), 3);
+            assert_eq!(without.intersection(&three).count(), 2, "one goes, one comes");
+        }
+    }
+
+    #[test]
     fn a_store_is_touched_now_and_then_and_never_by_one_that_was_held_up() {
-        let mut upkeep = Upkeep::new(0);
+        let mut upkeep = Upkeep::new(8, 0);
         let mut touched = Vec::new();
         // Looks in time, then one after two days, then in time again.
         let looks = (0..700).map(|at| at * 1_000).chain((0..700).map(|at| 172_800_000 + at * 1_000));
