@@ -16,18 +16,27 @@ pub enum Bug {
     /// A take-over restores up to the last stable offset, instead of waiting for all that lay in the changelog when it began. An older
     /// transaction that is still open hides what others committed behind it.
     RestoreToLastStable,
+    /// A store that was away for longer than the changelog remembers deletions goes on from where it stands.
+    TombstonesForgotten,
+    /// What is rebuilt is written over what there was, instead of beside it.
+    RebuiltOverOld,
+    /// A copy goes on being followed once its partition is taken over: two write one partition's state.
+    FollowedWhileHeld,
     /// After a crash, the part of a torn store write that reached the disk is kept: the position without the cells.
     TornWriteKept,
 }
 
 impl Bug {
     /// All of them, in the sequence in which they are listed.
-    pub const ALL: [Bug; 6] = [
+    pub const ALL: [Bug; 9] = [
         Bug::CommitAfterAbort,
         Bug::StoreBeforeCommit,
         Bug::TimersWithoutPositions,
         Bug::EndBeforeOffsets,
         Bug::RestoreToLastStable,
+        Bug::TombstonesForgotten,
+        Bug::RebuiltOverOld,
+        Bug::FollowedWhileHeld,
         Bug::TornWriteKept,
     ];
 
@@ -39,6 +48,9 @@ impl Bug {
             Bug::TimersWithoutPositions => "timers-without-positions",
             Bug::EndBeforeOffsets => "end-before-offsets",
             Bug::RestoreToLastStable => "restore-to-last-stable",
+            Bug::TombstonesForgotten => "tombstones-forgotten",
+            Bug::RebuiltOverOld => "rebuilt-over-old",
+            Bug::FollowedWhileHeld => "followed-while-held",
             Bug::TornWriteKept => "torn-write-kept",
         }
     }

@@ -9,12 +9,15 @@ use simulation::world::{Stage, play};
 const SEEDS_MAX: u64 = 1_000;
 
 /// The first seed that finds each, beginning with 1, and the invariant that breaks.
-const FOUND: [(Bug, u64, Invariant); 6] = [
-    (Bug::CommitAfterAbort, 2, Invariant::NothingLost),
+const FOUND: [(Bug, u64, Invariant); 9] = [
+    (Bug::CommitAfterAbort, 1, Invariant::NothingLost),
     (Bug::StoreBeforeCommit, 1, Invariant::StoreIsTheFold),
-    (Bug::TimersWithoutPositions, 248, Invariant::TimersFireOnce),
-    (Bug::EndBeforeOffsets, 7, Invariant::StoreIsTheFold),
-    (Bug::RestoreToLastStable, 7, Invariant::StoreIsTheFold),
+    (Bug::TimersWithoutPositions, 424, Invariant::TimersFireOnce),
+    (Bug::EndBeforeOffsets, 31, Invariant::StoreIsTheFold),
+    (Bug::RestoreToLastStable, 39, Invariant::StoreIsTheFold),
+    (Bug::TombstonesForgotten, 18, Invariant::StoreIsTheFold),
+    (Bug::RebuiltOverOld, 16, Invariant::StoreIsTheFold),
+    (Bug::FollowedWhileHeld, 363, Invariant::StoreIsTheFold),
     (Bug::TornWriteKept, 2, Invariant::StoreIsTheFold),
 ];
 
@@ -63,6 +66,24 @@ fn a_changelog_end_that_was_read_too_early_is_found() {
 #[test]
 fn a_restore_that_an_open_transaction_cuts_short_is_found() {
     check(Bug::RestoreToLastStable);
+}
+
+/// Plays changelogs that are cleaned, while workers are away for longer than deletions are remembered.
+#[test]
+fn a_store_that_misses_a_forgotten_deletion_is_found() {
+    check(Bug::TombstonesForgotten);
+}
+
+/// Plays the same, and rebuilds that leave what there was where it is.
+#[test]
+fn a_rebuild_over_what_there_was_is_found() {
+    check(Bug::RebuiltOverOld);
+}
+
+/// Plays workers that keep copies of what others have, and take it over.
+#[test]
+fn a_copy_that_is_followed_beside_its_owners_commits_is_found() {
+    check(Bug::FollowedWhileHeld);
 }
 
 /// Plays crashes that tear the last write of a store.

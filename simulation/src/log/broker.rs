@@ -87,7 +87,7 @@ pub struct Broker {
     pub topics: Arc<Topics>,
     pub now_ms: i64,
     partitions: BTreeMap<Place, Partition<Record>>,
-    changelogs: BTreeMap<Place, Partition<Change>>,
+    pub(super) changelogs: BTreeMap<Place, Partition<Change>>,
     pub groups: BTreeMap<Arc<str>, Group>,
     transactions: Vec<Transaction>,
     producers: BTreeMap<Arc<str>, Producer>,

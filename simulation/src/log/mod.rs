@@ -5,10 +5,13 @@
 //! happens next, and what happens in between.
 
 pub mod broker;
+pub mod compaction;
 pub mod group;
 mod member;
 pub mod partition;
 pub mod process;
+mod rebuild;
+mod standby;
 pub mod store;
 mod takeover;
 
@@ -22,6 +25,7 @@ pub use member::Member;
 use crate::bug::Bug;
 use broker::Broker;
 use process::{CommitFault, Io, Note, Phase, Process, Producer, RING};
+use standby::Followed;
 use store::{Loss, Store};
 
 /// A store's place: group and worker.
@@ -38,6 +42,8 @@ pub struct Cluster {
     pub next_commit: Option<CommitFault>,
     /// Whether markers are written as soon as a transaction is decided.
     pub is_prompt: bool,
+    /// Whether workers that start from now on keep copies of the state of others.
+    pub stand_by: bool,
     next_process: u64,
 }
 
@@ -54,6 +60,7 @@ impl Shared {
             bug,
             next_commit: None,
             is_prompt: false,
+            stand_by: false,
             next_process: 1,
         })))
     }
@@ -107,6 +114,7 @@ impl Cluster {
                 fuse: None,
                 next_commit: None,
                 deaf: false,
+                stands_by: self.stand_by,
                 generation: 0,
                 held: Default::default(),
                 taking: Vec::new(),
@@ -144,6 +152,19 @@ impl Cluster {
     /// One step of a take-over of this process.
     pub fn take_over(&mut self, id: u64, turn: usize) -> bool {
         self.with(id, |process, io| process.take_over(io, turn)).unwrap_or(false)
+    }
+
+    /// One step of a copy of somebody else's state.
+    pub fn follow(&mut self, id: u64, turn: usize) -> Option<Followed> {
+        self.with(id, |process, io| process.follow(io, turn)).flatten()
+    }
+
+    /// Whether some copy of this process lacks anything.
+    pub fn can_follow(&self, id: u64) -> bool {
+        let Some(process) = self.processes.get(&id) else { return false };
+        let disk = (process.membership.group.clone(), process.membership.worker.clone());
+        let store = self.disks.get(&disk);
+        store.is_some_and(|store| process.can_follow(&self.broker, store, self.bug))
     }
 
     /// The process ends without warning, and its store is left as `loss` says. The group does not know yet.

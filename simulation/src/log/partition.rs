@@ -1,4 +1,6 @@
 //! One partition as a broker keeps it: entries of transactions and of none, and markers that say how a transaction ended.
+//!
+//! What a cleaning leaves out stays here for the auditor, and no reader is shown it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +26,22 @@ pub struct Partition<T> {
     /// Transactions without a marker here yet, with their first offset.
     open: BTreeMap<TxnId, i64>,
     aborted: BTreeSet<TxnId>,
+    hidden: BTreeSet<i64>,
+    /// When a cleaning first came by the deletions that are still there.
+    deletions_seen_ms: BTreeMap<i64, i64>,
+    cleaned_until: i64,
 }
 
 impl<T> Default for Partition<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), open: BTreeMap::new(), aborted: BTreeSet::new() }
+        Self {
+            slots: Vec::new(),
+            open: BTreeMap::new(),
+            aborted: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            deletions_seen_ms: BTreeMap::new(),
+            cleaned_until: 0,
+        }
     }
 }
 
@@ -71,11 +84,34 @@ impl<T> Partition<T> {
     pub fn next_committed(&self, from: i64, until: i64) -> Option<(i64, &T)> {
         let until = until.min(self.last_stable());
         (from.max(0)..until).find_map(|offset| match self.slot(offset)? {
-            Slot::Data { txn, value } if txn.is_none_or(|txn| !self.aborted.contains(&txn)) => {
+            Slot::Data { txn, value }
+                if txn.is_none_or(|txn| !self.aborted.contains(&txn)) && !self.hidden.contains(&offset) =>
+            {
                 Some((offset, value))
             }
             Slot::Data { .. } | Slot::Marker => None,
         })
+    }
+
+    /// A cleaning leaves an entry out.
+    pub fn hide(&mut self, offset: i64) {
+        self.hidden.insert(offset);
+        self.deletions_seen_ms.remove(&offset);
+    }
+
+    /// When a cleaning first came by a deletion: now, unless one did before.
+    pub fn seen_since_ms(&mut self, offset: i64, now_ms: i64) -> i64 {
+        *self.deletions_seen_ms.entry(offset).or_insert(now_ms)
+    }
+
+    /// Everything before `until` has been cleaned.
+    pub fn cleaned(&mut self, until: i64) {
+        self.cleaned_until = self.cleaned_until.max(until);
+    }
+
+    /// Behind the last place that was ever cleaned: who has not read as far may lack what was superseded on the way.
+    pub fn cleaned_until(&self) -> i64 {
+        self.cleaned_until
     }
 
     /// Whether anything more will be seen from `from` on, as of now.

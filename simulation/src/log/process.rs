@@ -10,7 +10,7 @@ use runtime::{Batch, BatchId, Membership, Outcome, Position, TimerKey};
 use super::broker::{Broker, Change, Refused};
 use super::group::Refusal;
 use super::partition::TxnId;
-use super::store::Store;
+use super::store::{Reached, Store};
 use super::takeover::Taking;
 use crate::bug::Bug;
 
@@ -63,6 +63,8 @@ pub struct Flight {
     txn: Option<TxnId>,
     /// By partition: the changelog behind its last entry.
     ends: BTreeMap<u32, i64>,
+    /// When its commit was asked for: by then nobody else had changed what it changes.
+    known_ms: i64,
     /// It cannot be committed any more.
     refused: Option<Outcome>,
 }
@@ -101,6 +103,8 @@ pub struct Process {
     pub next_commit: Option<CommitFault>,
     /// Does not hear from its group.
     pub deaf: bool,
+    /// Keeps copies of the state of others.
+    pub stands_by: bool,
     pub generation: u64,
     pub held: BTreeSet<u32>,
     pub taking: Vec<Taking>,
@@ -154,10 +158,16 @@ impl Process {
             note: Note::default(),
             txn: None,
             ends: BTreeMap::new(),
+            known_ms: 0,
             refused: (!is_held).then_some(Outcome::Fenced),
             batch,
         });
         id
+    }
+
+    /// What the batches on their way change.
+    pub fn partitions_on_their_way(&self) -> impl Iterator<Item = u32> {
+        self.flights.iter().flat_map(|flight| flight.batch.partitions.iter().copied())
     }
 
     /// Whether some batch can go on.
@@ -276,6 +286,7 @@ impl Process {
         let epoch = self.ring[self.producer_of(at)].epoch;
         let Some(txn) = self.flights[at].txn else { return };
         let unknown = || Outcome::Unknown { reason: "no answer to the commit".to_owned() };
+        self.flights[at].known_ms = io.broker.now_ms;
         match self.next_commit.take().or_else(|| io.fault.take()) {
             Some(CommitFault::Aborted) => {
                 let _ = io.broker.end(txn, epoch, false);
@@ -304,7 +315,8 @@ impl Process {
     /// The changes and how far the changelog is applied by them, in one write.
     fn write(&self, at: usize, io: &mut Io<'_>) {
         let flight = &self.flights[at];
-        let positions: Vec<(u32, i64)> = flight.ends.iter().map(|(at, end)| (*at, *end)).collect();
+        let reached = |(at, end): (&u32, &i64)| (*at, (*end, flight.known_ms));
+        let positions: Vec<(u32, Reached)> = flight.ends.iter().map(reached).collect();
         io.store.write(&flight.changes, &positions);
     }
 

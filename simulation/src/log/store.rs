@@ -9,6 +9,7 @@ use bytes::Bytes;
 use runtime::{CellKey, DueTimer, TimerKey};
 
 use super::broker::Change;
+use super::rebuild::Building;
 
 /// So many of the last writes may be lost in a crash; older ones are on the disk for good.
 pub const WRITES_UNSYNCED_MAX: usize = 4;
@@ -17,8 +18,11 @@ pub const WRITES_UNSYNCED_MAX: usize = 4;
 #[derive(Clone, Debug, Default)]
 struct Undo {
     changes: Vec<Change>,
-    positions: Vec<(u32, Option<i64>)>,
+    positions: Vec<(u32, Option<Reached>)>,
 }
+
+/// The changelog is applied up to here; and when all was applied that it had.
+pub type Reached = (i64, i64);
 
 /// How a crash leaves the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,8 @@ pub struct Store {
     cells: BTreeMap<CellKey, Bytes>,
     timers: BTreeMap<TimerKey, i64>,
     due: BTreeMap<u32, BTreeSet<DueTimer>>,
-    /// By partition: the changelog is applied up to here.
-    positions: BTreeMap<u32, i64>,
+    positions: BTreeMap<u32, Reached>,
+    building: BTreeMap<u32, Building>,
     /// By partition: of all that is in it; see [`digest_of`].
     digests: BTreeMap<u32, u64>,
     unsynced: VecDeque<Undo>,
@@ -70,7 +74,7 @@ pub fn digest_of(change: &Change) -> u64 {
 
 impl Store {
     /// Changes and positions in one write.
-    pub fn write(&mut self, changes: &[Change], positions: &[(u32, i64)]) {
+    pub fn write(&mut self, changes: &[Change], positions: &[(u32, Reached)]) {
         let mut undo = Undo::default();
         for change in changes {
             undo.changes.push(self.apply(change.clone()));
@@ -124,6 +128,10 @@ impl Store {
             Loss::Writes(lost) => lost,
             Loss::Torn(lost) => lost + 1,
         };
+        if lost > 0 {
+            // What was built lately is among what is lost, and without all of it the rest is of no use.
+            self.building.clear();
+        }
         for at in 0..lost {
             let Some(undo) = self.unsynced.pop_back() else { break };
             let is_torn = matches!(loss, Loss::Torn(_)) && at + 1 == lost;
@@ -143,7 +151,60 @@ impl Store {
     }
 
     pub fn position(&self, partition: u32) -> i64 {
-        self.positions.get(&partition).copied().unwrap_or(0)
+        self.positions.get(&partition).map_or(0, |(position, _)| *position)
+    }
+
+    /// When all was applied that the changelog of a partition had; None: nothing of it was ever here.
+    pub fn had_all_ms(&self, partition: u32) -> Option<i64> {
+        self.positions.get(&partition).map(|(_, had_all_ms)| *had_all_ms)
+    }
+
+    pub fn building(&self, partition: u32) -> Option<&Building> {
+        self.building.get(&partition)
+    }
+
+    pub fn drop_building(&mut self, partition: u32) {
+        self.building.remove(&partition);
+    }
+
+    /// Begins to build beside what there is. `over_old`: with what there is, which is a mistake.
+    pub fn begin_building(&mut self, partition: u32, now_ms: i64, over_old: bool) {
+        let old = if over_old { self.entries(partition) } else { Vec::new() };
+        let entries = old.into_iter().map(|change| (change.name(), change)).collect();
+        self.building.insert(partition, Building { entries, position: 0, began_ms: now_ms });
+    }
+
+    pub fn build(&mut self, partition: u32, changes: Vec<Change>, position: i64) {
+        let Some(building) = self.building.get_mut(&partition) else { return };
+        for change in changes {
+            match change.is_tombstone() {
+                true => drop(building.entries.remove(&change.name())),
+                false => drop(building.entries.insert(change.name(), change)),
+            }
+        }
+        building.position = position;
+    }
+
+    /// What was built is in force from now on: one write.
+    pub fn put_in_force(&mut self, partition: u32, had_all_ms: i64) {
+        let Some(building) = self.building.remove(&partition) else { return };
+        let old = self.entries(partition).into_iter().map(|change| match change {
+            Change::Cell { cell, .. } => Change::Cell { cell, value: None },
+            Change::Timer { timer, .. } => Change::Timer { timer, due_ms: None },
+        });
+        let changes: Vec<Change> = old.chain(building.entries.into_values()).collect();
+        self.write(&changes, &[(partition, (building.position, had_all_ms))]);
+    }
+
+    /// All that is in force of a partition.
+    fn entries(&self, partition: u32) -> Vec<Change> {
+        let cells = self.cells.iter().filter(|(cell, _)| cell.partition() == partition);
+        let cells =
+            cells.map(|(cell, value)| Change::Cell { cell: cell.clone(), value: Some(value.clone()) });
+        let timers = self.timers.iter().filter(|(timer, _)| timer.partition() == partition);
+        let timers =
+            timers.map(|(timer, due_ms)| Change::Timer { timer: timer.clone(), due_ms: Some(*due_ms) });
+        cells.chain(timers).collect()
     }
 
     /// All partitions that it has something of, with position and digest.

@@ -3,15 +3,10 @@
 //! The end is the high watermark, and not the last stable offset: an older transaction that is still open, of a worker that hangs,
 //! keeps the last stable offset before what others have committed meanwhile.
 
-use std::sync::Arc;
-
 use super::broker::Broker;
 use super::process::{Io, Process};
-use super::store::Store;
+use super::rebuild::{Reading, Step};
 use crate::bug::Bug;
-
-/// How many entries of a changelog one write restores.
-const RESTORE_ENTRIES_MAX: usize = 16;
 
 /// How far a take-over is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +15,8 @@ pub enum Stage {
     Positions,
     /// To be asked where the changelog ends.
     End,
-    /// Restores up to here.
-    Restoring { until: i64 },
+    /// Restores up to here, as it was asked for then.
+    Restoring { until: i64, asked_ms: i64 },
     /// As a planted bug has it: the end is known, the positions are not stable yet.
     PositionsAfterEnd { until: i64 },
 }
@@ -40,28 +35,6 @@ impl Taking {
     }
 }
 
-/// Applies the next entries of the changelog; true: the store is where `until` says.
-fn restore(store: &mut Store, broker: &Broker, group: &Arc<str>, partition: u32, until: i64) -> bool {
-    let Some(changelog) = broker.changelog(group, partition) else { return until <= 0 };
-    let mut position = store.position(partition);
-    let mut changes = Vec::new();
-    let readable = until.min(changelog.last_stable());
-    while changes.len() < RESTORE_ENTRIES_MAX
-        && let Some((offset, change)) = changelog.next_committed(position, readable)
-    {
-        changes.push(change.clone());
-        position = offset + 1;
-    }
-    if changes.len() < RESTORE_ENTRIES_MAX {
-        // What is left before it is markers, and entries of aborted transactions.
-        position = position.max(readable);
-    }
-    if !changes.is_empty() || position > store.position(partition) {
-        store.write(&changes, &[(partition, position)]);
-    }
-    position >= until
-}
-
 impl Process {
     /// One step of the `turn`-th take-over that is under way; true: something was done.
     pub fn take_over(&mut self, io: &mut Io<'_>, turn: usize) -> bool {
@@ -75,27 +48,33 @@ impl Process {
             .broker
             .changelog(&group, partition)
             .map_or((0, 0), |changelog| (changelog.end(), changelog.last_stable()));
+        let asked_ms = io.broker.now_ms;
         let next = match stage {
             Stage::Positions if io.broker.is_unstable(&group, partition) => return false,
             Stage::Positions => Stage::End,
             Stage::End => match io.bug {
                 Some(Bug::EndBeforeOffsets) => Stage::PositionsAfterEnd { until: last_stable },
-                Some(Bug::RestoreToLastStable) => Stage::Restoring { until: last_stable },
-                Some(_) | None => Stage::Restoring { until: end },
+                Some(Bug::RestoreToLastStable) => Stage::Restoring { until: last_stable, asked_ms },
+                Some(_) | None => Stage::Restoring { until: end, asked_ms },
             },
             Stage::PositionsAfterEnd { .. } if io.broker.is_unstable(&group, partition) => return false,
-            Stage::PositionsAfterEnd { until } => Stage::Restoring { until },
-            Stage::Restoring { until } => {
-                let before = io.store.position(partition);
-                if restore(io.store, io.broker, &group, partition, until) {
-                    self.taking.remove(at);
-                    self.hold(io.broker, partition);
-                    self.taken.push(partition);
-                    return true;
+            Stage::PositionsAfterEnd { until } => Stage::Restoring { until, asked_ms },
+            Stage::Restoring { until, asked_ms } => {
+                match self.reading(io, (partition, until, asked_ms)).step() {
+                    Step::Done => {
+                        self.taking.remove(at);
+                        self.hold(io.broker, partition);
+                        self.taken.push(partition);
+                        return true;
+                    }
+                    Step::More { moved } => return moved,
+                    Step::Late => Stage::Positions,
                 }
-                return io.store.position(partition) != before;
             }
         };
+        if let Stage::Restoring { until, asked_ms } = next {
+            self.reading(io, (partition, until, asked_ms)).begin();
+        }
         self.taking[at].stage = next;
         true
     }
@@ -109,10 +88,19 @@ impl Process {
                     !broker.is_unstable(group, taking.partition)
                 }
                 Stage::End => true,
-                Stage::Restoring { until } => {
+                Stage::Restoring { until, .. } => {
                     broker.changelog(group, taking.partition).is_none_or(|log| log.last_stable() >= until)
                 }
             })
+    }
+
+    fn reading<'a>(
+        &'a self,
+        io: &'a mut Io<'_>,
+        (partition, until, asked_ms): (u32, i64, i64),
+    ) -> Reading<'a> {
+        let (broker, store, bug) = (&*io.broker, &mut *io.store, io.bug);
+        Reading { broker, store, group: &self.membership.group, partition, until, asked_ms, bug }
     }
 
     /// Reads on where the group is.
@@ -138,14 +126,15 @@ impl Process {
                 return false;
             }
             let until = io.broker.changelog(&group, partition).map_or(0, |changelog| changelog.end());
+            let place = (partition, until, io.broker.now_ms);
+            self.reading(io, place).begin();
             loop {
-                let before = io.store.position(partition);
-                if restore(io.store, io.broker, &group, partition, until) {
-                    break;
-                }
-                let has_moved = io.store.position(partition) != before;
-                if !has_moved && io.broker.write_marker(0).is_none() {
-                    return false;
+                match self.reading(io, place).step() {
+                    Step::Done => break,
+                    Step::More { moved: true } => {}
+                    Step::More { moved: false } if io.broker.write_marker(0).is_some() => {}
+                    Step::More { moved: false } => return false,
+                    Step::Late => self.reading(io, place).begin(),
                 }
             }
             self.hold(io.broker, partition);

@@ -43,6 +43,8 @@ pub enum Fault {
     Expire,
     /// Decided transactions stay without markers for a while.
     HoldMarkers,
+    /// A changelog is cleaned.
+    Compact,
     /// Commands reach the downstream again.
     CommandsAgain,
     /// A worker's clock jumps.
@@ -51,7 +53,7 @@ pub enum Fault {
     Jump,
 }
 
-const WEIGHTS: [(Fault, u32); 11] = [
+const WEIGHTS: [(Fault, u32); 12] = [
     (Fault::Crash, 12),
     (Fault::CrashAt, 16),
     (Fault::Commit, 18),
@@ -60,6 +62,7 @@ const WEIGHTS: [(Fault, u32); 11] = [
     (Fault::Rebalance, 10),
     (Fault::Expire, 5),
     (Fault::HoldMarkers, 6),
+    (Fault::Compact, 12),
     (Fault::CommandsAgain, 4),
     (Fault::Skew, 4),
     (Fault::Jump, 3),
@@ -129,6 +132,7 @@ impl World<'_> {
                 self.markers_held_until_ms = self.now_ms + self.rng.random_range(0..=MARKERS_HELD_MS_MAX);
                 format!("markers are held until {}", self.since(self.markers_held_until_ms))
             }
+            Fault::Compact => self.compact(),
             Fault::CommandsAgain => {
                 self.outside.read_again(&mut self.rng);
                 "downstream reads commands again".to_owned()
@@ -227,6 +231,19 @@ impl World<'_> {
         let txn = open[self.rng.random_range(0..open.len())];
         cluster.broker.expire(txn);
         format!("coordinator gives up transaction {}", txn.0)
+    }
+
+    fn compact(&mut self) -> String {
+        let mut cluster = self.cluster.lock();
+        let places = cluster.broker.changelogs();
+        if places.is_empty() {
+            return "no changelog to clean".to_owned();
+        }
+        let place = &places[self.rng.random_range(0..places.len())];
+        // Mostly all that may be: the part that is still written to is small.
+        let until = if self.rng.random_ratio(2, 3) { i64::MAX } else { self.rng.random_range(0..200) };
+        let cleaned = cluster.broker.compact(place, until);
+        format!("{place:?} is cleaned: {cleaned:?}")
     }
 
     /// Faults are over: whatever is broken is repaired, and nothing breaks any more.

@@ -38,6 +38,8 @@ enum Action {
     /// Of the worker at this place: a phase of a batch.
     Advance(usize),
     TakeOver(usize),
+    /// A copy of somebody else's state.
+    Follow(usize),
     Marker,
     /// A record from outside arrives.
     Deliver,
@@ -110,6 +112,7 @@ impl<'a> World<'a> {
         let topics = stage.topics(plan.partitions)?;
         let outside = Outside::new(&plan, &topics, &mut rng);
         let cluster = Shared::new(topics, bug);
+        cluster.lock().stand_by = plan.stand_by;
         cluster.lock().produce(stage.published.clone())?;
         let grouping = if plan.is_split { &stage.split } else { &stage.fused };
         let mut slots = Vec::new();
@@ -120,12 +123,13 @@ impl<'a> World<'a> {
         }
         let mut trace = Trace::new(whole_trace);
         trace.line(format!(
-            "seed {seed}: {} partitions, {} workers a group, {} % faults for {} steps, {}",
+            "seed {seed}: {} partitions, {} workers a group, {} % faults for {} steps, {}{}",
             plan.partitions,
             plan.workers,
             plan.fault_percent,
             plan.fault_steps,
-            if plan.is_split { "split" } else { "fused" }
+            if plan.is_split { "split" } else { "fused" },
+            if plan.stand_by { ", standing by" } else { "" }
         ));
         let auditor = Auditor::default();
         let (expulsions, markers_held_until_ms) = (BTreeSet::new(), START_MS);
@@ -247,6 +251,9 @@ impl<'a> World<'a> {
                     if process.can_take_over(&cluster.broker) {
                         actions.push(Action::TakeOver(at));
                     }
+                    if cluster.can_follow(running.process) {
+                        actions.push(Action::Follow(at));
+                    }
                 }
             }
         }
@@ -282,6 +289,11 @@ impl<'a> World<'a> {
                 let process = self.slots[at].running().map(|running| running.process).unwrap_or_default();
                 let moved = self.cluster.lock().take_over(process, turn);
                 format!("{} takes over: {moved}", self.slots[at].name)
+            }
+            Action::Follow(at) => {
+                let process = self.slots[at].running().map(|running| running.process).unwrap_or_default();
+                let followed = self.cluster.lock().follow(process, turn);
+                format!("{} follows: {followed:?}", self.slots[at].name)
             }
             Action::Marker => format!("marker {:?}", self.cluster.lock().broker.write_marker(turn)),
             Action::Deliver => match self.outside.arrived(self.now_ms) {

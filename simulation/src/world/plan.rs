@@ -42,6 +42,8 @@ pub struct Plan {
     pub workers: usize,
     pub batch_records_max: usize,
     pub is_split: bool,
+    /// Whether workers keep copies of the state of others.
+    pub stand_by: bool,
     pub fault_percent: u32,
     pub fault_steps: u32,
     pub generator: Generator,
@@ -79,6 +81,7 @@ impl Plan {
             workers: if is_split { 1 } else { rng.random_range(1..=WORKERS_MAX) },
             batch_records_max: rng.random_range(1..=BATCH_RECORDS_MAX),
             is_split,
+            stand_by: rng.random_ratio(1, 2),
             fault_percent: FAULT_PERCENTS[rng.random_range(0..FAULT_PERCENTS.len())],
             fault_steps: rng.random_range(FAULT_STEPS_MIN..=FAULT_STEPS_MAX),
             generator,
