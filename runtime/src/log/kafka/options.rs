@@ -150,7 +150,7 @@ pub struct Options {
     pub standby_bytes_per_second_max: u64,
     /// With less than this left on the disk no copy is kept up: it is for the state of what a worker has.
     pub standby_disk_left_bytes_min: u64,
-    /// For tests: what happens to commits.
+    /// For tests: what happens to commits and to what is read.
     pub faults: Option<Arc<Faults>>,
 }
 

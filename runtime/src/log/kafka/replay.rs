@@ -257,8 +257,10 @@ impl Run {
     fn has_all(&self, partition: u32, replay: &mut Replay) -> Result<bool, Error> {
         let positions = self.consumer.position().map_err(failed("ask where the reading stands"))?;
         replay.pass_marks(&positions, &self.inputs.changelog, partition);
+        let faults = self.shared.options.faults.as_ref();
+        let seems_early = faults.is_some_and(|faults| faults.take_early_end());
         // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
-        Ok(replay.is_at_end() || replay.looked_again)
+        Ok(replay.looked_again || (replay.is_at_end() && !seems_early))
     }
 
     /// Reads on from where it is once the leader knows that all is settled before the end that was asked for.
