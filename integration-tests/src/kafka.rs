@@ -235,6 +235,7 @@ impl Cluster {
              transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n\
              group.initial.rebalance.delay.ms=0\n\
              group.min.session.timeout.ms=1000\n\
+             log.cleaner.backoff.ms=1000\n\
              log.cleaner.dedupe.buffer.size=8388608\n\
              num.network.threads=2\n\
              num.io.threads=4\n{more}",
