@@ -53,13 +53,18 @@ fn print(status: &Status) {
         status.catalog.as_deref().unwrap_or("none"),
         status.catalog_versions.join(", ")
     );
-    let orders: i64 = status.orders_by_state.values().sum();
-    println!("  orders      {orders}, {} open cases, {} stuck", status.open_cases, status.stuck_orders);
+    if status.projection_failure.is_none() {
+        let orders: i64 = status.orders_by_state.values().sum();
+        println!("  orders      {orders}, {} open cases, {} stuck", status.open_cases, status.stuck_orders);
+    }
     println!(
         "  dead letters {}, of which {} were not sent again",
         status.dead_letters, status.dead_letters_open
     );
-    println!("  projection  {} records behind", status.projection_lag);
+    match &status.projection_failure {
+        None => println!("  projection  {} records behind", status.projection_lag),
+        Some(_) => println!("  projection  cannot be read"),
+    }
     if !status.standbys.is_empty() {
         let behind: u64 = status.standbys.iter().map(|line| line.records).sum();
         println!(
@@ -92,7 +97,9 @@ fn print(status: &Status) {
             stage.last_at.clone().unwrap_or_default(),
         ]);
     }
-    println!("\n{stages}");
+    if !status.stages.is_empty() {
+        println!("\n{stages}");
+    }
     let mut lags = table(&["topic", "group", "to read"]);
     for line in status.lags.iter().filter(|line| line.records > 0) {
         lags.add_row([line.topic.clone(), line.group.clone(), line.records.to_string()]);

@@ -3,11 +3,12 @@
 //!
 //! A real full disk is a small file system of its own, and needs the right to mount one, which a container may not have. A limit on the
 //! size of files always works, and stands in for it there: the kernel refuses to let the log grow, with another error.
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use integration_tests::disk::{self, Disk, fill};
-use integration_tests::process::{self, Service, orders_in, run, submit, until};
+use integration_tests::process::{self, Said, Service, orders_in, run, submit, until};
 
 const WAIT: Duration = Duration::from_secs(120);
 /// What the log of the service says once per trouble.
@@ -30,8 +31,16 @@ fn a_log_that_may_not_grow_refuses_orders_and_loses_none() {
 fn with_limited_files() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
-    let command = process::orderstream(&data_dir, &["run"]);
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let listening = |arguments: &[&str]| {
+        let mut command = process::orderstream(&data_dir, arguments);
+        command.env("ORDERSTREAM__GATEWAY__LISTEN", &address);
+        command
+    };
+    let ready = || Said::from(listening(&["health", "--ready"]).output().unwrap());
+    let command = listening(&["run"]);
     let service = Service::start(disk::limited(&command, FILE_BLOCKS_MAX), &data_dir);
+    until(WAIT, "it is ready", || ready().code == Some(0));
     let mut taken = 0;
     let refused = (0..ORDERS_MAX).find_map(|number| {
         let answer = submit(&data_dir, &[&format!("F-{number}")]);
@@ -42,6 +51,8 @@ fn with_limited_files() {
     assert!(refused.err.contains("could not write to the log: "), "{}", refused.err);
     let status = run(&data_dir, &["status"]).ended(3);
     assert!(status.out.contains("problem: the log cannot be written"), "{}", status.out);
+    let not_ready = ready().ended(3);
+    assert!(not_ready.out.contains("orders: the log cannot be written: "), "{not_ready:?}");
     assert_eq!(said(&service, SAID), 1, "{}", service.said());
     service.kill();
     let service = Service::run(&data_dir);

@@ -11,6 +11,7 @@ use cli::service::{Service, Store, catalog};
 use cli::settings::Settings;
 use connectors::upstream::{Generator, Settings as Upstream};
 use domain::Timestamp;
+use integration_tests::process;
 use integration_tests::shop::{answer, binary, copy, orderstream, root, run_demonstration};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -324,4 +325,40 @@ async fn orders_go_on_while_the_server_is_away_and_the_projection_has_each_event
     answer(orderstream(data.path(), &["projection", "rebuild", "--into", &file]));
     answer(orderstream(data.path(), &["projection", "rebuild", "--into", &url]));
     assert_same(&rows(&url).await, &rows(&file).await);
+}
+
+/// Plays: the same for an operator who looks while the server is away. What the log and the service know is told all the same, and the
+/// service is not the one that is accused.
+#[test]
+fn while_the_server_is_away_the_service_and_its_doctor_say_so() {
+    let mut server = postgres::Server::own();
+    let url = server.url("orderstream", "", &server.database());
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let command = |arguments: &[&str]| {
+        let mut command = process::orderstream(&data_dir, arguments);
+        command.env("ORDERSTREAM__PROJECTION__URL", &url);
+        command
+    };
+    let said = |arguments: &[&str]| process::Said::from(command(arguments).output().unwrap());
+    let service = process::Service::start(command(&["run"]), &data_dir);
+    process::submit(&data_dir, &["P-1"]).ended(0);
+    process::until(WAIT, "the order is shown", || {
+        said(&["order", "show", "PARTNER-7/externalId/P-1"]).code == Some(0)
+    });
+    server.stop();
+    let status = said(&["status"]).ended(3);
+    let expected = "problem: orders are handled, and not shown, since the projection cannot be read: ";
+    assert!(status.out.starts_with("running, NOT HEALTHY\n") && status.out.contains(expected), "{status:?}");
+    let status = said(&["status", "--json"]).json(3);
+    assert!(
+        status["projectionFailure"].is_string() && status["lags"].as_array().unwrap().len() > 3,
+        "{status}"
+    );
+    let doctor = said(&["doctor"]).ended(3);
+    let wrong: Vec<&str> = doctor.out.lines().filter(|line| line.starts_with("wrong")).collect();
+    assert!(wrong.len() == 1 && wrong[0].contains("database"), "{doctor:?}");
+    server.start();
+    process::until(WAIT, "all is well again", || said(&["status"]).code == Some(0));
+    assert_eq!(service.stop(), Some(0));
 }

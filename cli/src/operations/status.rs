@@ -38,6 +38,8 @@ pub struct Status {
     pub problems: Vec<String>,
     /// Why the log cannot be written at the moment; absent where it can.
     pub write_failure: Option<String>,
+    /// Why the projection cannot be read: then nothing is known of orders, cases and stages. Absent where it can.
+    pub projection_failure: Option<String>,
     pub data_dir: String,
     pub version: String,
     pub process_id: Option<u32>,
@@ -116,10 +118,25 @@ impl From<Following> for StandbyLine {
     }
 }
 
+/// What only the projection knows.
+#[derive(Default)]
+struct Projected {
+    summary: Summary,
+    lags: Vec<LagLine>,
+}
+
 impl Operations {
     pub(super) fn status(&self) -> anyhow::Result<Status> {
-        let summary = self.projection_summary()?;
-        let lags = self.lags()?;
+        // Another database may be away; what does not come from there is told all the same.
+        let (projected, projection_failure) = match self.projected() {
+            Ok(projected) => (projected, None),
+            Err(error) => (Projected::default(), Some(format!("{error:#}"))),
+        };
+        let Projected { summary, lags: of_projection } = projected;
+        let mut lags = self.lags_of_log()?;
+        let stages = if projection_failure.is_none() { self.stages(&summary, &lags)? } else { Vec::new() };
+        let projection_lag = of_projection.iter().map(|line| line.records).sum();
+        lags.extend(of_projection);
         let (dead_letters, dead_letters_open) = self.count_dead_letters()?;
         let data_dir = &self.settings.node.data_dir;
         let catalogs = catalog::published(&self.store)?;
@@ -138,12 +155,9 @@ impl Operations {
             stuck_orders: summary.stuck_orders,
             dead_letters,
             dead_letters_open,
-            stages: self.stages(&summary, &lags)?,
-            projection_lag: lags
-                .iter()
-                .filter(|line| line.group == PROJECTION_GROUP)
-                .map(|line| line.records)
-                .sum(),
+            stages,
+            projection_failure,
+            projection_lag,
             lags,
             standbys: self.store.log.following().into_iter().map(StandbyLine::from).collect(),
             disk: self.disk()?,
@@ -162,6 +176,9 @@ impl Operations {
         }
         problems
             .extend(status.write_failure.iter().map(|reason| format!("the log cannot be written: {reason}")));
+        problems.extend(status.projection_failure.iter().map(|reason| {
+            format!("orders are handled, and not shown, since the projection cannot be read: {reason}")
+        }));
         if status.disk.left_bytes < DISK_LEFT_BYTES_WELL {
             problems.push(format!(
                 "{} MiB are left on the disk of the data directory; below {} MiB somebody should make room",
@@ -186,11 +203,25 @@ impl Operations {
         problems
     }
 
-    fn lags(&self) -> anyhow::Result<Vec<LagLine>> {
+    fn projected(&self) -> anyhow::Result<Projected> {
+        let summary = self.projection_summary()?;
+        let mut lags = Vec::new();
+        for topic in [topics::ORDER_EVENTS, topics::PRODUCT_EVENTS] {
+            let group = self.group_of_projection(topic)?;
+            lags.extend(group.map(|group| LagLine {
+                topic: topic.to_owned(),
+                group: group.group,
+                records: group.lag,
+            }));
+        }
+        Ok(Projected { summary, lags })
+    }
+
+    fn lags_of_log(&self) -> anyhow::Result<Vec<LagLine>> {
         let names: Vec<String> = self.store.log.topics().iter().map(|spec| spec.name.to_string()).collect();
         let mut lags = Vec::new();
         for topic in names {
-            for group in self.groups(&topic)? {
+            for group in self.groups_of_log(&topic)? {
                 lags.push(LagLine { topic: topic.clone(), group: group.group, records: group.lag });
             }
         }

@@ -61,6 +61,15 @@ pub struct GroupView {
     pub lag: i64,
 }
 
+impl GroupView {
+    /// `bounds`: of each partition, where it begins and ends.
+    fn of(group: String, positions: Vec<Option<i64>>, bounds: &[(i64, i64)]) -> GroupView {
+        let lags = positions.iter().zip(bounds);
+        let lag = lags.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0)).sum();
+        GroupView { group, positions, lag }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TopicView {
@@ -149,28 +158,35 @@ impl Operations {
 
     /// All groups that have read of the topic, the projection among them.
     pub(super) fn groups(&self, topic: &str) -> anyhow::Result<Vec<GroupView>> {
-        let log = &self.store.log;
-        let bounds: Vec<(i64, i64)> =
-            log.earliest_offsets(topic)?.into_iter().zip(log.end_offsets(topic)?).collect();
-        let view = |group: String, positions: Vec<Option<i64>>| {
-            let lags = positions.iter().zip(&bounds);
-            let lag = lags.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0)).sum();
-            GroupView { group, positions, lag }
-        };
-        let known = self.known_groups();
-        let mut groups: Vec<GroupView> = log
-            .groups(topic, &known)?
-            .into_iter()
-            .map(|group| view(group.name, group.next_offsets))
-            .collect();
-        if topic == topics::ORDER_EVENTS || topic == topics::PRODUCT_EVENTS {
-            let known = self.projection_positions()?;
-            let positions = (0..).zip(&bounds).map(|(partition, _)| {
-                known.iter().find(|((name, at), _)| name == topic && *at == partition).map(|(_, next)| *next)
-            });
-            groups.push(view(PROJECTION_GROUP.to_owned(), positions.collect()));
-        }
+        let mut groups = self.groups_of_log(topic)?;
+        groups.extend(self.group_of_projection(topic)?);
         Ok(groups)
+    }
+
+    /// Those whose positions the log keeps.
+    pub(super) fn groups_of_log(&self, topic: &str) -> anyhow::Result<Vec<GroupView>> {
+        let bounds = self.bounds(topic)?;
+        let groups = self.store.log.groups(topic, &self.known_groups())?.into_iter();
+        Ok(groups.map(|group| GroupView::of(group.name, group.next_offsets, &bounds)).collect())
+    }
+
+    /// The projection, which keeps its positions itself; none for a topic that it does not read.
+    pub(super) fn group_of_projection(&self, topic: &str) -> anyhow::Result<Option<GroupView>> {
+        if topic != topics::ORDER_EVENTS && topic != topics::PRODUCT_EVENTS {
+            return Ok(None);
+        }
+        let (bounds, known) = (self.bounds(topic)?, self.projection_positions()?);
+        let next = |partition: i32| {
+            known.iter().find(|((name, at), _)| name == topic && *at == partition).map(|(_, next)| *next)
+        };
+        let positions = (0..).zip(&bounds).map(|(partition, _)| next(partition)).collect();
+        Ok(Some(GroupView::of(PROJECTION_GROUP.to_owned(), positions, &bounds)))
+    }
+
+    /// Of each partition, where it begins and ends.
+    fn bounds(&self, topic: &str) -> anyhow::Result<Vec<(i64, i64)>> {
+        let log = &self.store.log;
+        Ok(log.earliest_offsets(topic)?.into_iter().zip(log.end_offsets(topic)?).collect())
     }
 
     /// The groups that are ours.

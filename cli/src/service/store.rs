@@ -234,6 +234,14 @@ impl Store {
         Ok(Receipt { partition, offset })
     }
 
+    /// Why no order is taken at the moment; none where they are.
+    pub fn refusal(&self) -> Option<String> {
+        match self.log.write_failure() {
+            Some(reason) => Some(format!("the log cannot be written: {reason}")),
+            None => self.check_room().err().map(|error| format!("{error:#}")),
+        }
+    }
+
     /// The log of one machine ends with its disk; a cluster minds its own.
     fn check_room(&self) -> anyhow::Result<()> {
         let Some(log) = self.log.embedded() else { return Ok(()) };

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use anyhow::Context;
-use gateway::{Answers, Bound, Limits, registry};
+use gateway::{Answers, Bound, Limits, Part, Report, registry};
 use metrics::{Gauge, gauge};
 use runtime::StopSignal;
 
@@ -100,6 +100,15 @@ impl Watch {
         Ok(())
     }
 
+    /// Whether the process does its work, part by part, and takes more of it.
+    fn ready(&self) -> Report {
+        let mut parts = self.vitals.ready().parts;
+        // Before that the log is not open, and says so.
+        let store = self.store.get().and_then(Weak::upgrade);
+        parts.extend(store.map(|store| Part::new("orders", store.refusal())));
+        Report::of(parts)
+    }
+
     /// Answers on a socket that is bound, as a task of this runtime.
     ///
     /// # Errors
@@ -122,7 +131,7 @@ impl Watch {
             watch.look();
             render.render()
         };
-        let (health, ready) = (self.vitals.clone(), self.vitals.clone());
+        let (health, ready) = (self.vitals.clone(), self.clone());
         let answers = Answers {
             metrics: Box::new(metrics),
             health: Box::new(move || health.health()),

@@ -1,5 +1,6 @@
 //! SQLite: one file, with its write-ahead log beside it.
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a swap waits until nobody else has the old file open.
 const SWAP_WAIT: Duration = Duration::from_secs(10);
 const SWAP_LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What each of its files begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The codes that SQLite gives for a file that is none of its, or not whole: SQLITE_CORRUPT and SQLITE_NOTADB.
 const DAMAGE_CODES: [i32; 2] = [11, 26];
@@ -69,11 +73,15 @@ fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
 
 /// Whether there is no file, or an empty one, or a whole database that is empty or a projection.
 pub(super) async fn is_free_or_ours(path: &Path) -> Result<bool, sqlx::Error> {
-    match std::fs::metadata(path) {
+    // Told by its beginning: SQLite takes a short file of anything for an empty database.
+    let mut begins = Vec::new();
+    match std::fs::File::open(path) {
+        Ok(file) => file.take(MAGIC.len() as u64).read_to_end(&mut begins)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
-        Ok(found) if found.len() == 0 => return Ok(true),
-        Ok(_) => {}
         Err(error) => return Err(error.into()),
+    };
+    if begins != MAGIC {
+        return Ok(begins.is_empty());
     }
     let mut connection = looking(&SqliteConnectOptions::new().filename(path)).connect().await?;
     let sql = "SELECT COUNT(*), COALESCE(SUM(name IN ('positions', 'orders', '_sqlx_migrations')), 0) \

@@ -21,13 +21,13 @@ pub(super) fn check(
 ) {
     for one in uses::of(document) {
         findings.subject = one.subject();
-        if one.wanted == Wanted::Truth {
-            constant(&one, compiled, findings);
-        }
+        let is_constant = one.wanted == Wanted::Truth && constant(&one, compiled, findings);
         // What is no CEL has been said already.
         let Ok(parsed) = cel::parser::Parser::new().parse(&one.expression.0) else { continue };
         let known = Known::of(document, &one, reach);
-        value(&one, &parsed, &Kinds { products: &known.products }, findings);
+        if is_constant || mistaken(&one, &parsed, &Kinds { products: &known.products }, findings) {
+            continue;
+        }
         for (variable, field) in fields(&parsed) {
             known.field(&one, variable, field, findings);
         }
@@ -37,42 +37,37 @@ pub(super) fn check(
     }
 }
 
-/// What it comes to is what is wanted, and it comes to something.
-fn value(one: &Use<'_>, parsed: &IdedExpr, kinds: &Kinds<'_>, findings: &mut Findings) {
+/// What can be of no use as it stands, and what comes to something else than is wanted. Tells whether anything was found.
+fn mistaken(one: &Use<'_>, parsed: &IdedExpr, kinds: &Kinds<'_>, findings: &mut Findings) -> bool {
     let (place, text) = (&one.place, shown(&one.expression.0));
-    for mistake in mistakes(parsed, kinds) {
-        findings.add(format!("{place}expression \"{text}\" {mistake}"));
-    }
+    let mut found: Vec<String> = mistakes(parsed, kinds);
     let kind = kinds.of(parsed);
     match one.wanted {
-        // A constant has been said already.
-        Wanted::Truth if literal(parsed).is_none() => {
-            if let Some(kind) = kind.filter(|kind| *kind != Kind::Truth) {
-                findings.add(format!("{place}condition \"{text}\" is {kind}, and has to be true or false"));
-            }
+        Wanted::Truth => {
+            let other = kind.filter(|kind| *kind != Kind::Truth);
+            found.extend(other.map(|kind| format!("is {kind}, and has to be true or false")));
         }
         Wanted::OneOf(names) => {
-            if let Some(kind) = kind.filter(|kind| *kind != Kind::Text) {
-                findings.add(format!(
-                    "{place}expression \"{text}\" is {kind}; it is one of {}",
-                    names.join(", ")
-                ));
-            }
-            for wrong in texts(parsed).into_iter().filter(|text| !names.contains(text)) {
-                let near = did_you_mean(wrong, names.iter().copied());
-                let names = names.join(", ");
-                findings.add(format!(
-                    "{place}expression \"{text}\" comes to \"{wrong}\"; it is one of {names}{near}"
-                ));
-            }
+            let all = names.join(", ");
+            let other = kind.filter(|kind| *kind != Kind::Text);
+            found.extend(other.map(|kind| format!("is {kind}, and has to be one of {all}")));
+            let wrong = texts(parsed).into_iter().filter(|text| !names.contains(text));
+            found.extend(wrong.map(|text| {
+                let near = did_you_mean(text, names.iter().copied());
+                format!("comes to \"{text}\", and has to be one of {all}{near}")
+            }));
         }
-        Wanted::Truth | Wanted::Anything => {}
+        Wanted::Anything => {}
     }
+    for what in &found {
+        findings.add(format!("{place}expression \"{text}\" {what}"));
+    }
+    !found.is_empty()
 }
 
-/// What has a value without a variable has that value always.
-fn constant(one: &Use<'_>, compiled: &Compiled, findings: &mut Findings) {
-    let Ok(value) = compiled.evaluate(one.expression, &Variables::default()) else { return };
+/// What has a value without a variable has that value always. Tells whether it has one.
+fn constant(one: &Use<'_>, compiled: &Compiled, findings: &mut Findings) -> bool {
+    let Ok(value) = compiled.evaluate(one.expression, &Variables::default()) else { return false };
     let (place, text) = (&one.place, shown(&one.expression.0));
     match value {
         Value::Bool(false) => findings.add(format!(
@@ -85,6 +80,7 @@ fn constant(one: &Use<'_>, compiled: &Compiled, findings: &mut Findings) {
             findings.add(format!("{place}condition \"{text}\" is {value}, which is neither true nor false"));
         }
     }
+    true
 }
 
 /// `variable.field`, `variable['field']` and `'field' in variable`.

@@ -5,6 +5,7 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use super::conditions::{field, text};
 use crate::catalog::ProductSpecification;
 use crate::catalog::compiled::walk;
+use crate::catalog::expression::{ITEM_FIELDS, ORDER_FIELDS, TASK_FIELDS};
 use crate::catalog::specification::ValueType;
 
 /// Kinds that are never equal to one another.
@@ -61,7 +62,9 @@ impl Kinds<'_> {
             ("item", "quantity") | ("order", "priority" | "items") | ("task", "attempt") => {
                 Some(Kind::Number)
             }
-            ("item" | "order" | "task", _) => Some(Kind::Text),
+            ("item", name) => ITEM_FIELDS.contains(&name).then_some(Kind::Text),
+            ("order", name) => ORDER_FIELDS.contains(&name).then_some(Kind::Text),
+            ("task", name) => TASK_FIELDS.contains(&name).then_some(Kind::Text),
             ("characteristics", _) => {
                 let mut kinds = self.products.iter().map(|product| {
                     let found = product.characteristic(name)?;
