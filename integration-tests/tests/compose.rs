@@ -1,7 +1,7 @@
 //! docker-compose.yml: against the schema of the Compose Specification, and against itself. No Docker is needed.
 use std::collections::BTreeSet;
 
-use integration_tests::process::root;
+use integration_tests::process::{Said, orderstream, root};
 use serde_json::{Value, json};
 
 /// These make something, and end: nobody asks how they are.
@@ -99,4 +99,47 @@ fn what_is_built_is_there_and_what_runs_are_commands() {
     let image = document["services"]["kafka"]["image"].as_str().unwrap();
     let tag = image.strip_prefix("apache/kafka:").unwrap();
     assert!(version.contains(&format!("<version>{tag}</version>")), "{image}");
+}
+
+struct Started {
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+/// What a service of ours is started with.
+fn ours(service: &Value) -> Option<Started> {
+    (service["image"] == "orderstream").then_some(())?;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let arguments = service["command"].as_array().into_iter().flatten().map(text).collect();
+    let variables = service["environment"].as_object().unwrap();
+    let variables = variables.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    Some(Started { arguments, variables })
+}
+
+#[test]
+fn what_our_services_are_told_are_settings_and_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = document();
+    let all: Vec<_> = document["services"].as_object().unwrap().values().filter_map(ours).collect();
+    assert_eq!(all.len(), 3, "topics, schemas, and the service itself");
+    for Started { arguments, variables } in all {
+        let said = |arguments: &[&str], more: &[(&str, &str)]| {
+            let mut command = orderstream(folder.path(), arguments);
+            command
+                .env_remove("ORDERSTREAM__GATEWAY__LISTEN")
+                .envs(variables.clone())
+                .envs(more.iter().copied());
+            Said::from(command.output().unwrap())
+        };
+        said(&["config", "check"], &[]).ended(0);
+        let refused = said(&["config", "check"], &[("ORDERSTREAM__KAFKA__BROKER", "kafka:9092")]).ended(3);
+        assert!(refused.out.contains("did you mean ORDERSTREAM__KAFKA__BROKERS?"), "{refused:?}");
+        let asked: Vec<&str> = arguments.iter().map(String::as_str).chain(["--help"]).collect();
+        let help = said(&asked, &[]).ended(0);
+        let usage = format!(
+            "Usage: {}",
+            ["orderstream"].iter().chain(&asked[..asked.len() - 1]).copied().collect::<Vec<_>>().join(" ")
+        );
+        assert!(help.out.contains(&usage), "{usage}: {help:?}");
+    }
 }
