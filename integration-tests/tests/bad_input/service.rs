@@ -155,14 +155,21 @@ fn submit_all(site: &Site, cases: &[Case]) -> Vec<String> {
         let file = file.display().to_string();
         let many = case.submit_exit.is_some();
         let output = if many { site.submit(&[&file]) } else { site.submit(&[&file, "--request-id", &id]) };
-        let unreadable = matches!(case.expected().unwrap(), Some(Outcome::DeadLetter(_)));
+        let outcome = case.expected().unwrap();
+        let unreadable = matches!(outcome, Some(Outcome::DeadLetter(_)));
         let expected =
             case.submit_exit.unwrap_or(if unreadable { cli::exit::REFUSED } else { cli::exit::DONE });
         let said = String::from_utf8_lossy(&output.stderr);
         let told = said.lines().count();
         let one_line = if expected == cli::exit::DONE { told == 0 } else { told == 1 };
+        // What no topic takes has no other place at which its reason could be right.
+        let wrong_reason = match &outcome {
+            Some(Outcome::DeadLetter(reason)) if case.too_large_for_the_log => !said.contains(reason),
+            _ => false,
+        };
         if output.status.code() != Some(i32::from(expected))
             || !(one_line || many)
+            || wrong_reason
             || said.contains("panicked")
         {
             failed.push(format!(

@@ -1,7 +1,6 @@
 //! Many documents in one input: one document, a JSON array of them, one per line (NDJSON), or one after another.
 use std::ops::Range;
 
-use domain::limits::REQUEST_BYTES_MAX;
 use domain::{Reason, ReasonCode};
 
 /// One document of an input.
@@ -20,7 +19,7 @@ pub struct Document<'i> {
 /// A list at the top is taken apart, whatever it holds. Broken text inside of a list ends the input: nothing after it can be trusted.
 pub fn documents(input: &[u8]) -> Documents<'_> {
     let at = if input.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    Documents { input, at, line: 1, line_at: 0, line_end: 0, in_list: false, by_line: false }
+    Documents { input, at, line: 1, line_at: 0, in_list: false, one_did_not_end: false, next_beginning: 0 }
 }
 
 /// See [`documents`].
@@ -31,11 +30,11 @@ pub struct Documents<'i> {
     /// The line of the byte at `line_at`.
     line: usize,
     line_at: usize,
-    /// Where the line of the document ends, looked for once per line.
-    line_end: usize,
     in_list: bool,
-    /// A document never ended: from now on each has to end on its line, so that one input is never read over and over.
-    by_line: bool,
+    /// From now on each document has to end before the next line that begins one, so that one input is never read over and over.
+    one_did_not_end: bool,
+    /// That line, looked for once per line that begins one.
+    next_beginning: usize,
 }
 
 impl<'i> Iterator for Documents<'i> {
@@ -50,7 +49,7 @@ impl<'i> Iterator for Documents<'i> {
                     self.in_list = false;
                     self.at += 1;
                 }
-                b'[' if !self.in_list && !self.by_line => {
+                b'[' if !self.in_list && !self.one_did_not_end => {
                     self.in_list = true;
                     self.at += 1;
                 }
@@ -65,12 +64,7 @@ impl<'i> Documents<'i> {
         let start = self.at;
         self.line += self.input[self.line_at..start].iter().filter(|b| **b == b'\n').count();
         self.line_at = start;
-        if self.line_end <= start {
-            let length = self.input[start..].iter().position(|b| *b == b'\n');
-            self.line_end = length.map_or(self.input.len(), |length| start + length);
-        }
-        let line_end = self.line_end;
-        let limit = if self.by_line { line_end } else { self.input.len() };
+        let limit = if self.one_did_not_end { self.before_next_beginning(start) } else { self.input.len() };
         let end = match extent(&self.input[start..limit], self.in_list) {
             Some(length) => start + length,
             None if self.in_list => {
@@ -78,8 +72,8 @@ impl<'i> Documents<'i> {
                 return self.broken(start..self.input.len(), "a document of the list does not end");
             }
             None => {
-                self.by_line = true;
-                self.at = next_beginning(self.input, line_end);
+                self.one_did_not_end = true;
+                self.at = self.before_next_beginning(start);
                 return self.broken(
                     start..self.at,
                     "the document does not end; reading goes on with the next line that begins with {",
@@ -93,6 +87,16 @@ impl<'i> Documents<'i> {
         }
     }
 
+    /// Where the line ends before the next one that begins a document, so that one that is cut off is refused once and not by each of
+    /// its lines.
+    fn before_next_beginning(&mut self, start: usize) -> usize {
+        if self.next_beginning <= start {
+            let length = self.input[start..].windows(2).position(|two| two == b"\n{");
+            self.next_beginning = length.map_or(self.input.len(), |length| start + length);
+        }
+        self.next_beginning
+    }
+
     fn broken(&self, range: Range<usize>, what: &str) -> Document<'i> {
         let message = format!("line {}: {what}", self.line);
         Document {
@@ -103,12 +107,8 @@ impl<'i> Documents<'i> {
     }
 }
 
-/// Where the line ends before the next one that begins a document, so that one that is cut off is refused once and not by each of its lines.
-fn next_beginning(input: &[u8], from: usize) -> usize {
-    input[from..].windows(2).position(|two| two == b"\n{").map_or(input.len(), |at| from + at)
-}
-
-/// How long the value at the beginning is, by its brackets and quotes alone; whether it is JSON is asked later. `None`: it does not end.
+/// How long the value at the beginning is, by its brackets and quotes alone; whether it is JSON, and not too large, is asked later. `None`: it
+/// does not end.
 fn extent(bytes: &[u8], in_list: bool) -> Option<usize> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for (at, byte) in bytes.iter().enumerate() {
@@ -130,10 +130,6 @@ fn extent(bytes: &[u8], in_list: bool) -> Option<usize> {
             b'\n' if depth == 0 => return Some(at),
             b',' | b']' if depth == 0 && in_list && at > 0 => return Some(at),
             _ => {}
-        }
-        // Far beyond what is read anyway: it does not end, for all that matters.
-        if at > 2 * REQUEST_BYTES_MAX {
-            return None;
         }
     }
     (depth == 0 && !in_text && !in_list).then_some(bytes.len())
@@ -183,6 +179,32 @@ mod tests {
             .map(|document| (document.line, document.text.is_ok()))
             .collect::<Vec<_>>();
         assert_eq!(not_text, [(1, true), (2, false), (3, true)]);
+    }
+
+    #[test]
+    fn a_document_of_any_size_ends_where_it_ends_and_those_behind_it_are_read() {
+        let item =
+            r#"{"id": "1", "action": "add", "product": {"characteristic": [{"name": "a", "value": [1]}]}}"#;
+        let items = vec![item; 4 * domain::limits::REQUEST_BYTES_MAX / item.len()];
+        let compact = format!("{{\"externalId\": \"big\", \"productOrderItem\": [{}]}}", items.join(","));
+        let pretty = compact.replace('{', "{\n  ");
+        let good = "{\n  \"externalId\": \"good\"\n}";
+        for big in [compact.as_str(), pretty.as_str()] {
+            for input in [format!("[{big}, {good}]"), format!("{big}\n{good}\n")] {
+                let found: Vec<_> = documents(input.as_bytes()).map(|document| document.text).collect();
+                assert!(found == [Ok(big), Ok(good)], "{} documents", found.len());
+            }
+        }
+    }
+
+    #[test]
+    fn behind_a_document_that_does_not_end_others_of_several_lines_are_read() {
+        let input = "{\"a\": [\n{\n  \"b\": 1\n}\n{\n  \"c\": {\n {}}\n} {}\n{\"d\"\n{}";
+        let found: Vec<Option<&str>> =
+            documents(input.as_bytes()).map(|document| document.text.ok()).collect();
+        let read = ["{\n  \"b\": 1\n}", "{\n  \"c\": {\n {}}\n}", "{}"];
+        let [b, c, empty] = read.map(Some);
+        assert_eq!(found, [None, b, c, empty, None, Some("{}")]);
     }
 
     proptest! {
