@@ -8,6 +8,7 @@ use crate::operations::{Target, block_on};
 use crate::order::{table, word};
 use crate::service;
 use crate::settings::Settings;
+use crate::table::Cell;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -77,13 +78,13 @@ async fn status(target: &mut Target, json: bool) -> anyhow::Result<ExitCode> {
         };
         let answers: Vec<String> = system.last_answers.iter().map(answer).collect();
         rows.add_row([
-            system.system.clone(),
-            word(&system.circuit),
-            system.waiting.to_string(),
-            system.commands.to_string(),
-            system.commands_untaken.map(|untaken| untaken.to_string()).unwrap_or_default(),
-            answers.join("\n"),
-            system.reason.clone().unwrap_or_default(),
+            Cell::from(system.system.clone()),
+            word(&system.circuit).into(),
+            system.waiting.to_string().into(),
+            system.commands.to_string().into(),
+            system.commands_untaken.map(|untaken| untaken.to_string()).unwrap_or_default().into(),
+            answers.into(),
+            system.reason.clone().unwrap_or_default().into(),
         ]);
     }
     println!("{rows}");

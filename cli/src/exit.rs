@@ -1,4 +1,5 @@
 //! The exit codes of the binary: contract for scripts, so they are never renumbered.
+use std::borrow::Cow;
 
 /// What was asked for is done.
 pub const DONE: u8 = 0;
@@ -38,13 +39,13 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What other flags, or the settings in force, do not allow: another command, or other settings, would be right. The code is [`USAGE`].
+/// What other flags, the input, the log or the settings in force do not allow: another command line, or other settings, would be right. The code is [`USAGE`].
 #[derive(Debug)]
-pub struct Misplaced(pub &'static str);
+pub struct Misplaced(pub Cow<'static, str>);
 
 impl std::fmt::Display for Misplaced {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0)
+        f.write_str(&self.0)
     }
 }
 

@@ -8,6 +8,7 @@ use gateway::{Report, ask};
 
 use crate::exit;
 use crate::settings::Settings;
+use crate::text::printable;
 
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -51,6 +52,6 @@ fn print(report: &Report, word: &str) {
     }
     println!("not {word}");
     for part in report.parts.iter().filter(|part| !part.ok) {
-        println!("  {}: {}", part.part, part.reason.as_deref().unwrap_or("not well"));
+        println!("  {}: {}", part.part, printable(part.reason.as_deref().unwrap_or("not well")));
     }
 }

@@ -29,6 +29,7 @@ pub mod service;
 pub mod settings;
 mod status;
 mod submit;
+mod table;
 mod text;
 mod times;
 mod topics;

@@ -9,6 +9,7 @@ use crate::exit;
 use crate::service::catalog;
 use crate::settings::Settings;
 use crate::settings::key::without_password;
+use crate::text::printable;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -126,14 +127,16 @@ fn counts(answered: &[Answered]) -> Counts {
 fn print(answered: &[Answered], task: Task, counts: Counts) {
     for Answered { subject, level, versions } in answered {
         if task == Task::Check && level.as_deref() != Some(LEVEL) {
-            let found = level.as_deref().unwrap_or("the registry's default");
+            let found = printable(level.as_deref().unwrap_or("the registry's default"));
             println!("{subject}: compatibility is {found}, and has to be {LEVEL}");
         }
         for Version { number, outcome } in versions {
             match outcome {
                 Outcome::Known { .. } | Outcome::Registered { .. } => {}
                 Outcome::Missing => println!("{subject}: version {number} is missing"),
-                Outcome::Refused { said } => println!("{subject}: version {number} was refused: {said}"),
+                Outcome::Refused { said } => {
+                    println!("{subject}: version {number} was refused: {}", printable(said));
+                }
             }
         }
     }

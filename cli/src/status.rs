@@ -7,6 +7,7 @@ use crate::operations::block_on;
 use crate::operations::status::Status;
 use crate::order::table;
 use crate::settings::Settings;
+use crate::text::printable;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -39,7 +40,7 @@ fn print(status: &Status) {
     let running = if status.running { "running" } else { "not running" };
     println!("{running}, {health}");
     for problem in &status.problems {
-        println!("  problem: {problem}");
+        println!("  problem: {}", printable(problem));
     }
     if !status.running {
         return;
@@ -50,8 +51,8 @@ fn print(status: &Status) {
     println!("  data        {}", status.data_dir);
     println!(
         "  catalog     {} for new orders; published: {}",
-        status.catalog.as_deref().unwrap_or("none"),
-        status.catalog_versions.join(", ")
+        printable(status.catalog.as_deref().unwrap_or("none")),
+        printable(&status.catalog_versions.join(", "))
     );
     if status.projection_failure.is_none() {
         let orders: i64 = status.orders_by_state.values().sum();

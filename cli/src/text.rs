@@ -5,6 +5,13 @@ pub fn printable(text: &str) -> String {
     domain::text::shown(text).into_owned()
 }
 
+/// The same for what is a text of several lines itself: those are left, and tabulators.
+pub fn printable_lines(text: &str) -> String {
+    let cells = |line: &str| line.split('\t').map(printable).collect::<Vec<String>>().join("\t");
+    let lines = text.split('\n').map(|line| cells(line.strip_suffix('\r').unwrap_or(line)));
+    lines.collect::<Vec<String>>().join("\n")
+}
+
 /// At most so many characters; what is cut ends in an ellipsis.
 pub fn shortened(text: &str, chars_max: usize) -> String {
     if text.chars().nth(chars_max).is_none() {
@@ -39,6 +46,11 @@ mod tests {
     #[test]
     fn what_acts_is_shown_as_its_number() {
         assert_eq!(printable("a\u{1b}[31m\n\u{202e}ü漢\u{0}"), "a\\u{1b}[31m\\u{a}\\u{202e}ü漢\\u{0}");
+    }
+
+    #[test]
+    fn of_a_text_of_several_lines_the_lines_are_left() {
+        assert_eq!(printable_lines("{\r\n\t\u{1b}[2J\r1\n}"), "{\n\t\\u{1b}[2J\\u{d}1\n}");
     }
 
     #[test]

@@ -3,12 +3,16 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use schemas::headers;
+
 use crate::control::{ReadTopic, Request};
+use crate::exit::Misplaced;
 use crate::operations::topics::{PAGE_RECORDS_MAX, RecordPage, RecordView, TopicLine, TopicView};
 use crate::operations::{Target, block_on};
 use crate::order::table;
 use crate::service::{Store, catalog};
 use crate::settings::Settings;
+use crate::text::printable;
 use crate::{topics_create, topics_export};
 
 /// How many of the newest records are shown where no beginning is named.
@@ -179,8 +183,7 @@ async fn tail(target: &mut Target, arguments: &Tail) -> anyhow::Result<ExitCode>
     let limit = arguments.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let mut places = places(&view, arguments, limit);
     if places.is_empty() {
-        // The service says it best: which partitions there are.
-        read(target, arguments, &Place { partition: arguments.partition.unwrap_or(0), next: 0 }).await?;
+        return Err(no_partition(arguments, view.line.partitions).into());
     }
     let mut left = match arguments.from {
         None => {
@@ -213,6 +216,14 @@ async fn tail(target: &mut Target, arguments: &Tail) -> anyhow::Result<ExitCode>
             tokio::time::sleep(FOLLOW_EVERY).await;
         }
     }
+}
+
+/// Places are missing only for a partition that is not there.
+fn no_partition(arguments: &Tail, partitions: u32) -> Misplaced {
+    let (topic, asked) = (&arguments.topic, arguments.partition.unwrap_or_default());
+    Misplaced(
+        format!("topic \"{topic}\" has no partition {asked}; it has {partitions}, counted from 0").into(),
+    )
 }
 
 fn places(view: &TopicView, arguments: &Tail, limit: Option<usize>) -> Vec<Place> {
@@ -281,22 +292,32 @@ fn print(record: &RecordView, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(record)?);
         return Ok(());
     }
-    println!(
-        "{}:{}  {}  {}  {}",
-        record.partition,
-        record.offset,
-        record.at,
-        record.key.as_deref().unwrap_or("(no key)"),
-        record.record.as_deref().unwrap_or("(not a record of ours)")
-    );
-    let headers: Vec<String> = record
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-        .collect();
-    println!("    {}", headers.join("  "));
-    println!("    {}", record.value);
+    println!("{}", told(record));
     Ok(())
+}
+
+/// A record in three lines, for people.
+fn told(record: &RecordView) -> String {
+    let key = record.key.as_deref().unwrap_or("(no key)");
+    let media_type = record.headers.get(headers::CONTENT_TYPE).and_then(|value| value.as_str());
+    let name = match (record.record.as_deref(), media_type) {
+        (Some(name), _) => name,
+        // A document of somebody else's, as they call it.
+        (None, Some(media_type)) if !media_type.starts_with(headers::AVRO) => media_type,
+        (None, _) => "(not a record of ours)",
+    };
+    let place = format!("{}:{}  {}", record.partition, record.offset, record.at);
+    let header = |(name, value): (&String, &serde_json::Value)| {
+        format!("{name}={}", value.as_str().unwrap_or_default())
+    };
+    let headers: Vec<String> = record.headers.iter().map(header).collect();
+    [
+        format!("{place}  {key}  {name}"),
+        format!("    {}", headers.join("  ")),
+        format!("    {}", record.value),
+    ]
+    .map(|line| printable(&line))
+    .join("\n")
 }
 
 #[cfg(test)]
@@ -309,5 +330,24 @@ mod tests {
         assert_eq!(from("end"), Ok(From::End));
         assert_eq!(from("17"), Ok(From::Offset(17)));
         assert!(from("-1").is_err() && from("start").is_err() && from("").is_err());
+    }
+    #[test]
+    fn a_record_is_three_lines_whatever_it_holds() {
+        let record = RecordView {
+            partition: 0,
+            offset: 7,
+            at: "2026-11-21T07:00:00.000Z".to_owned(),
+            key: Some("E\nX/1".to_owned()),
+            record: None,
+            headers: [("content-type".to_owned(), "application/json\n\u{1b}c".into())].into_iter().collect(),
+            value: "{\"oops\": \"\u{1b}[31mRED\u{9b}\u{202e}\"}".into(),
+        };
+        let told = told(&record);
+        assert_eq!(told.lines().count(), 3, "{told}");
+        assert!(told.chars().all(|c| c == '\n' || !domain::text::is_deceptive(c)), "{told:?}");
+        let head = "0:7  2026-11-21T07:00:00.000Z  E\\u{a}X/1  application/json\\u{a}\\u{1b}c\n";
+        assert!(told.starts_with(head), "{told}");
+        let unknown = RecordView { headers: Default::default(), ..record };
+        assert!(super::told(&unknown).contains("  (not a record of ours)\n"));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::exit::{self, Misplaced};
 use crate::service::{catalog, settled_specs};
 use crate::settings::{LogKind, Settings};
+use crate::text::printable;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -24,7 +25,7 @@ pub struct Arguments {
 pub fn create(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if settings.log.kind == LogKind::Embedded {
         let why = "an embedded log makes its topics by itself; `topics create` is for a Kafka cluster (log.kind = \"kafka\")";
-        return Err(Misplaced(why).into());
+        return Err(Misplaced(why.into()).into());
     }
     let catalog = catalog::load(&settings.catalog)?;
     let systems: BTreeSet<String> = catalog.systems.keys().cloned().collect();
@@ -44,7 +45,7 @@ pub fn create(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
         println!("{}", serde_json::to_string_pretty(&json!({ "created": created, "drift": drifts }))?);
     } else {
         created.iter().for_each(|topic| println!("topic \"{topic}\" created"));
-        drifts.iter().for_each(|drift| println!("{drift}"));
+        drifts.iter().for_each(|drift| println!("{}", printable(&drift.to_string())));
         if drifts.is_empty() {
             println!("all topics are there, and as they must be");
         }

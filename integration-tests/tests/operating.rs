@@ -67,7 +67,7 @@ fn an_operator_reads_topics_beside_the_service_and_without_it() {
         );
         let unknown = run(&data_dir, &["topics", "describe", "orderstream.order.event"]).ended(3);
         assert!(unknown.err.contains("did you mean \"orderstream.order.events\"?"), "{}", unknown.err);
-        run(&data_dir, &["topics", "tail", topic, "--partition", "8"]).ended(1);
+        run(&data_dir, &["topics", "tail", topic, "--partition", "8"]).ended(2);
     };
     check();
     assert_eq!(service.stop(), Some(0));
@@ -104,7 +104,7 @@ fn a_dead_letter_is_seen_and_sent_again_once() {
     let elsewhere =
         run(&data_dir, &["dlq", "replay", "--all", "--where", "topic=orderstream.feedback", "--json"]);
     assert_eq!(elsewhere.json(0), Value::Array(Vec::new()));
-    run(&data_dir, &["dlq", "replay", "--all", "--where", "color=red"]).ended(1);
+    run(&data_dir, &["dlq", "replay", "--all", "--where", "color=red"]).ended(2);
     assert_eq!(service.stop(), Some(0));
     assert_eq!(run(&data_dir, &["dlq", "replay", "--all", "--json"]).json(0).as_array().unwrap().len(), 2);
     let verified = run(&data_dir, &["verify"]).ended(0);

@@ -7,6 +7,7 @@ use super::compared::{Change, compare};
 use super::{count, of_name, refused};
 use crate::exit;
 use crate::settings::Settings;
+use crate::text::printable;
 
 /// The longest value that is shown to people, in characters; `--json` has it whole.
 const SHOWN_CHARS_MAX: usize = 100;
@@ -34,15 +35,15 @@ pub fn diff(settings: &Settings, from: &str, to: &str, json: bool) -> anyhow::Re
         match change {
             Change::Added { path, value } => {
                 added += 1;
-                println!("+ {path}: {}", shown(value));
+                println!("+ {}: {}", printable(path), shown(value));
             }
             Change::Removed { path, value } => {
                 removed += 1;
-                println!("- {path}: {}", shown(value));
+                println!("- {}: {}", printable(path), shown(value));
             }
             Change::Changed { path, from, to } => {
                 changed += 1;
-                println!("~ {path}: {} → {}", shown(from), shown(to));
+                println!("~ {}: {} → {}", printable(path), shown(from), shown(to));
             }
         }
     }
@@ -58,7 +59,7 @@ pub fn diff(settings: &Settings, from: &str, to: &str, json: bool) -> anyhow::Re
 }
 
 fn shown(value: &Value) -> String {
-    let text = value.to_string();
+    let text = printable(&value.to_string());
     if text.chars().count() <= SHOWN_CHARS_MAX {
         return text;
     }

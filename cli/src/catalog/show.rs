@@ -7,6 +7,7 @@ use super::{duration, of_name, refused};
 use crate::exit;
 use crate::order::{table, word};
 use crate::settings::Settings;
+use crate::text::{printable, printable_lines};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Section {
@@ -35,8 +36,8 @@ pub fn show(
         return Ok(exit::DONE.into());
     }
     if section.is_none() {
-        println!("catalog {} (digest {})", catalog.version, catalog.digest());
-        println!("{}\n", catalog.description.as_deref().unwrap_or("without a description"));
+        println!("catalog {} (digest {})", printable(catalog.version.as_str()), catalog.digest());
+        println!("{}\n", printable_lines(catalog.description.as_deref().unwrap_or("without a description")));
     }
     let wanted = |one| section.is_none_or(|section| section == one);
     if wanted(Section::Offerings) {

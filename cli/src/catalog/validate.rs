@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{count, files, refused};
 use crate::settings::Settings;
+use crate::text::printable_lines;
 
 /// What `--json` prints; names of fields are contract.
 #[derive(Serialize)]
@@ -39,7 +40,7 @@ pub fn validate(settings: &Settings, paths: &[PathBuf], json: bool) -> anyhow::R
         };
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        findings.iter().for_each(|finding| println!("{finding}"));
+        findings.iter().for_each(|finding| println!("{}", printable_lines(&finding.to_string())));
         let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
         let files = count(files.len(), "file");
         match &catalog {

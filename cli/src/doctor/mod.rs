@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::exit;
 use crate::order::table;
 use crate::settings::Settings;
+use crate::text::printable;
 
 pub mod decide;
 pub mod facts;
@@ -68,8 +69,10 @@ fn print(checks: &[Check], well: bool) {
                 Level::Problem => "wrong",
                 Level::Note => "note",
             };
-            println!("{level} ({}): {}: {}", check.name, finding.place, finding.what);
-            println!("  to mend it: {}", finding.mend);
+            let [place, what, mend] =
+                [&finding.place, &finding.what, &finding.mend].map(|text| printable(text));
+            println!("{level} ({}): {place}: {what}", check.name);
+            println!("  to mend it: {mend}");
         }
     }
     if well {

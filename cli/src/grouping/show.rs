@@ -42,14 +42,14 @@ fn print(view: &TopologyView, settings: &Settings, is_set: bool) {
     }
     let mut rows = table(&["group", "processors", "reads", "to read", "workers"]);
     for group in &view.groups {
-        let topics: Vec<&str> = group.reads.iter().map(|read| read.topic.as_str()).collect();
+        let topics: Vec<String> = group.reads.iter().map(|read| read.topic.clone()).collect();
         let records: Vec<String> = group.reads.iter().map(|read| read.records.to_string()).collect();
         rows.add_row([
-            group.name.clone(),
-            group.processors.join("\n"),
-            topics.join("\n"),
-            records.join("\n"),
-            group.members.as_ref().map_or("-".to_owned(), |members| members.join("\n")),
+            vec![group.name.clone()],
+            group.processors.clone(),
+            topics,
+            records,
+            group.members.clone().unwrap_or_else(|| vec!["-".to_owned()]),
         ]);
     }
     println!("{rows}");

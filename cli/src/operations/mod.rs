@@ -2,7 +2,7 @@
 //! A command asks a [`Target`] and need not know which of the two it talks to.
 use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use domain::Timestamp;
 use projection::Projection;
 use serde::de::DeserializeOwned;
@@ -182,15 +182,26 @@ pub fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::
 /// `partition:offset`, as ids of dead letters are written.
 ///
 /// # Errors
-/// In words, what it should look like.
-pub fn place(text: &str) -> anyhow::Result<crate::control::Receipt> {
+/// What it should look like, for clap to show.
+pub fn place(text: &str) -> Result<crate::control::Receipt, String> {
     let place = text.split_once(':').and_then(|(partition, offset)| {
         Some(crate::control::Receipt { partition: partition.parse().ok()?, offset: offset.parse().ok()? })
     });
     match place {
         Some(place) if place.offset >= 0 => Ok(place),
-        Some(_) | None => {
-            bail!("\"{text}\" is no id of a dead letter; they look like 3:17, partition and offset")
+        Some(_) | None => Err("no id of a dead letter; they look like 3:17, partition and offset".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_dead_letter_is_a_partition_and_an_offset() {
+        assert_eq!(place("3:17").map(|place| (place.partition, place.offset)), Ok((3, 17)));
+        for other in ["abc", "3", "3:-1", ":", "-3:1", ""] {
+            assert!(place(other).unwrap_err().contains("3:17"), "{other}");
         }
     }
 }

@@ -82,7 +82,7 @@ pub async fn read(projection: &Projection, key: &OrderKey) -> anyhow::Result<Opt
 pub fn check(format: Format, version: Option<Version>) -> Result<(), Misplaced> {
     match (format, version) {
         (Format::Tmf641, Some(Version::V5)) => {
-            Err(Misplaced("TMF641 is written in its version 4 alone; leave --tmf-version out"))
+            Err(Misplaced("TMF641 is written in its version 4 alone; leave --tmf-version out".into()))
         }
         _ => Ok(()),
     }

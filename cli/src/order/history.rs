@@ -9,7 +9,7 @@ use projection::rows::HistoryRow;
 use serde_json::Value;
 
 use super::list_table;
-use crate::text::{printable, shortened};
+use crate::text::shortened;
 
 /// Before the sequence of any event.
 pub const BEGINNING: i64 = -1;
@@ -93,8 +93,7 @@ fn print_rows(rows: &[HistoryRow], ids: &[String]) {
         let event = numbers.get(row.causation_id.as_str()).filter(|event| **event < number);
         let cause = event.map_or_else(|| outside(row, &sent), ToString::to_string);
         let who = row.actor.strip_prefix("processor ").unwrap_or(&row.actor).to_owned();
-        let cells = [what, step, because, cause, who].map(|cell| printable(&cell));
-        lines.add_row([number.to_string(), row.at.0.to_string()].into_iter().chain(cells));
+        lines.add_row([number.to_string(), row.at.0.to_string(), what, step, because, cause, who]);
         if let Some(command) = details.get("commandId").and_then(Value::as_str) {
             sent.entry(command.to_owned()).or_insert(number);
         }

@@ -11,7 +11,7 @@ use runtime::{Clock, SystemClock};
 
 use super::{list_table, word};
 use crate::exit;
-use crate::text::{nearest, printable, quoted};
+use crate::text::{nearest, quoted};
 use crate::times::{Since, since};
 
 /// What a list can be sorted by; the first name of each is the one of the JSON.
@@ -130,10 +130,11 @@ pub async fn list(projection: &Projection, arguments: &Arguments) -> anyhow::Res
 }
 
 fn print_page(page: &Page<OrderRow>) {
-    let mut lines = list_table(&["order", "state", "priority", "tasks", "open cases", "stuck", "captured"]);
+    let mut lines = list_table(&["order", "state", "priority", "tasks", "open cases", "stuck", "captured"])
+        .whole(&["order"]);
     for row in &page.rows {
         lines.add_row([
-            printable(row.key.as_str()),
+            row.key.0.clone(),
             word(&row.state),
             row.priority.to_string(),
             format!("{}/{}", row.tasks_done, row.task_count),

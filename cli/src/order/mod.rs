@@ -2,8 +2,6 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table, TableComponent};
 use projection::Projection;
 use projection::rows::JsonText;
 
@@ -18,6 +16,7 @@ mod show;
 mod standard;
 mod watch;
 
+pub use crate::table::{list_table, table};
 pub use show::reasons;
 pub use watch::{LOOK_EVERY, code_of};
 
@@ -94,25 +93,6 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Projection> {
 pub fn no_order(key: &str) -> exit::Refused {
     let key = crate::text::printable(key);
     exit::Refused(format!("there is no order \"{key}\"; \"orderstream order list\" shows the keys"))
-}
-
-pub fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(header);
-    table
-}
-
-/// A table of many rows, without lines between them.
-pub fn list_table(header: &[&str]) -> Table {
-    let mut list = table(header);
-    list.remove_style(TableComponent::HorizontalLines)
-        .remove_style(TableComponent::MiddleIntersections)
-        .remove_style(TableComponent::LeftBorderIntersections)
-        .remove_style(TableComponent::RightBorderIntersections);
-    list
 }
 
 /// JSON that is kept as text, short: `{}` and `null` are nothing to a person.

@@ -47,7 +47,7 @@ fn print_order(view: &OrderView) {
     print_cases(view);
     let mut history = list_table(&["at", "event", "what", "who"]);
     for row in &view.history {
-        let cells = [row.at.0.to_string(), row.name.clone(), printable(&row.summary), row.actor.clone()];
+        let cells = [row.at.0.to_string(), row.name.clone(), row.summary.clone(), row.actor.clone()];
         history.add_row(cells);
     }
     println!("\nhistory\n{history}");
@@ -76,10 +76,10 @@ fn print_plan(view: &OrderView) {
     let mut items = list_table(&["item", "state", "action", "offering", "quantity", "optional"]);
     for item in &view.items {
         items.add_row([
-            printable(item.item_id.as_str()),
+            item.item_id.0.clone(),
             word(&item.state),
             word(&item.action),
-            printable(&item.offering.clone().unwrap_or_default()),
+            item.offering.clone().unwrap_or_default(),
             item.quantity.to_string(),
             if item.optional { "optional".to_owned() } else { String::new() },
         ]);
@@ -88,13 +88,13 @@ fn print_plan(view: &OrderView) {
     let mut tasks = list_table(&["item", "component", "task", "system", "state", "attempt", "reported"]);
     for task in &view.tasks {
         tasks.add_row([
-            printable(task.item_id.as_str()),
-            printable(&task.component),
+            task.item_id.0.clone(),
+            task.component.clone(),
             task.task_type.clone(),
             task.system.clone(),
             word(&task.state),
             task.attempt.to_string(),
-            printable(&short(&task.outputs)),
+            short(&task.outputs),
         ]);
     }
     println!("\nplan\n{tasks}");
@@ -113,7 +113,7 @@ fn print_cases(view: &OrderView) {
             case.normalized_code.clone(),
             case.owner_group.clone(),
             case.detected_at.0.to_string(),
-            printable(&case.failure_message),
+            case.failure_message.clone(),
         ]);
     }
     println!("\nfallout\n{cases}");

@@ -222,6 +222,7 @@ impl Store {
     /// Avro that is no such file; a disk that is nearly full; a log that does not take it.
     pub fn append(&self, submission: &Submission, mut body: Vec<u8>) -> anyhow::Result<Receipt> {
         check_request_id(submission.request_id.as_deref())?;
+        check_media_type(&submission.media_type)?;
         self.check_room()?;
         if submission.media_type.starts_with(schemas::headers::AVRO) {
             let requests =
@@ -266,6 +267,12 @@ fn check_request_id(id: Option<&str>) -> anyhow::Result<()> {
     }
     let read = schemas::headers::text([(schemas::headers::CE_ID, id.as_bytes())], schemas::headers::CE_ID);
     read.map(|_| ()).map_err(|reason| anyhow::anyhow!("the request id is not taken: {}", reason.message))
+}
+
+fn check_media_type(media_type: &str) -> anyhow::Result<()> {
+    let name = schemas::headers::CONTENT_TYPE;
+    let read = schemas::headers::text([(name, media_type.as_bytes())], name);
+    read.map(|_| ()).map_err(|reason| anyhow::anyhow!("the media type is not taken: {}", reason.message))
 }
 
 /// A request as a record.

@@ -130,6 +130,19 @@ mod tests {
         store.append(&submission, b"{}".to_vec()).unwrap()
     }
 
+    #[test]
+    fn a_media_type_that_is_no_header_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let submission = Submission {
+            key: Some("K".to_owned()),
+            request_id: None,
+            media_type: "application/json\n".to_owned(),
+            body_bytes: 2,
+        };
+        let refused = store(folder.path()).append(&submission, b"{}".to_vec()).unwrap_err().to_string();
+        assert_eq!(refused, "the media type is not taken: header \"content-type\" has control characters");
+    }
+
     /// As the workers of the group do when they have taken everything.
     fn take_all(store: &Store, groups: &[SubTopology]) {
         let group = Start::Group(groups[0].name.as_str().into());

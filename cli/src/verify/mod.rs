@@ -16,6 +16,7 @@ use crate::operations::block_on;
 use crate::order::table;
 use crate::service::LOG_DIR;
 use crate::settings::{LogKind, Settings};
+use crate::text::printable;
 
 mod cells;
 mod keyed;
@@ -108,7 +109,7 @@ pub fn verify(settings: &Settings, arguments: &Arguments) -> anyhow::Result<Exit
     if settings.log.kind == LogKind::Kafka {
         let why = "`verify` reads the files of an embedded log, and log.kind is \"kafka\"; there, `orderstream topics create --check` \
                    looks at the topics, and `orderstream status` at the service";
-        return Err(exit::Misplaced(why).into());
+        return Err(exit::Misplaced(why.into()).into());
     }
     let checks = checks(settings)?;
     if arguments.json {
@@ -180,11 +181,11 @@ fn print(checks: &[Check]) {
     }
     println!("{rows}");
     for note in checks.iter().flat_map(|check| check.notes.iter().map(move |note| (check.name, note))) {
-        println!("not checked ({}): {}", note.0, note.1);
+        println!("not checked ({}): {}", note.0, printable(note.1));
     }
     for check in checks {
         for finding in &check.findings {
-            println!("wrong ({}): {}: {}", check.name, finding.place, finding.what);
+            println!("wrong ({}): {}: {}", check.name, printable(&finding.place), printable(&finding.what));
         }
         if check.findings_left_out > 0 {
             println!("wrong ({}): and {} more", check.name, check.findings_left_out);

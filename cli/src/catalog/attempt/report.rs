@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::stock::WaitShown;
 use crate::catalog::{count, duration};
 use crate::order::{table, word};
+use crate::text::printable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,7 +108,7 @@ impl Report {
     }
 
     pub fn print(&self, catalog: &Catalog) {
-        println!("order {} on catalog {}", self.order, catalog.version);
+        println!("order {} on catalog {}", printable(&self.order), printable(catalog.version.as_str()));
         for question in &self.questions {
             println!(
                 "would be asked of {}: can it be delivered? (up to {}, {} for the first answer)",
@@ -117,7 +118,9 @@ impl Report {
             );
         }
         for wait in &self.products {
-            println!("item {} changes product {}: {}", wait.item, wait.product, wait.message);
+            let [item, product, message] =
+                [&wait.item, &wait.product, &wait.message].map(|text| printable(text));
+            println!("item {item} changes product {product}: {message}");
         }
         match self.outcome {
             Outcome::Planned => self.print_plan(),
