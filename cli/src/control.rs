@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 mod transport;
 
-pub use transport::{Client, Operate, SOCKET_NAME, parsed, serve};
+pub use transport::{Client, Operate, SOCKET_NAME, check_length, parsed, serve};
 
 /// An order request on its way to the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Several lines only where there are several findings; and whatever a file's name or text may hold, it is only shown.
-            let said = format!("{error:#}");
+            let said = text::chain(&error);
             let lines: Vec<String> = said.lines().map(text::printable).collect();
             eprintln!("orderstream: {}", lines.join("\n"));
             ExitCode::from(exit::code_of(&error))

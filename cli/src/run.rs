@@ -34,6 +34,7 @@ impl Arguments {
 /// It could not start, or a part failed.
 pub fn run(settings: &Settings) -> anyhow::Result<ExitCode> {
     log(&settings.logging)?;
+    control::check_length(&settings.node.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let vitals = Arc::new(Vitals::new(settings, Arc::new(runtime::SystemClock)));
     let watch = Arc::new(Watch::new(settings, vitals));

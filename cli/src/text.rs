@@ -12,6 +12,20 @@ pub fn printable_lines(text: &str) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
+/// An error with its causes, the outermost first; what a cause only repeats is said once.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match parts.last_mut() {
+            // Some libraries write their source into their own message.
+            Some(last) if last.ends_with(&cause) => {}
+            Some(last) if cause.starts_with(last.as_str()) => *last = cause,
+            Some(_) | None => parts.push(cause),
+        }
+    }
+    parts.join(": ")
+}
+
 /// At most so many characters; what is cut ends in an ellipsis.
 pub fn shortened(text: &str, chars_max: usize) -> String {
     if text.chars().nth(chars_max).is_none() {
@@ -51,6 +65,19 @@ mod tests {
     #[test]
     fn of_a_text_of_several_lines_the_lines_are_left() {
         assert_eq!(printable_lines("{\r\n\t\u{1b}[2J\r1\n}"), "{\n\t\\u{1b}[2J\\u{d}1\n}");
+    }
+
+    #[test]
+    fn what_a_cause_only_repeats_is_said_once() {
+        let error = anyhow::anyhow!("Connection refused (os error 111)")
+            .context("error communicating with database: Connection refused (os error 111)")
+            .context("could not open the projection \"postgres://x\"")
+            .context("could not open the projection")
+            .context("start");
+        assert_eq!(
+            chain(&error),
+            "start: could not open the projection \"postgres://x\": error communicating with database: Connection refused (os error 111)"
+        );
     }
 
     #[test]

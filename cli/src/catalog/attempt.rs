@@ -18,6 +18,7 @@ use schemas::{headers, tmf};
 use super::{of_name, refused};
 use crate::exit;
 use crate::settings::Settings;
+use crate::submit::json_media_type;
 
 mod report;
 mod stock;
@@ -35,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     products: Option<PathBuf>,
     /// The contract of the document, where it does not show it itself.
-    #[arg(long, default_value = headers::JSON, value_name = "TYPE")]
+    #[arg(long, default_value = headers::JSON, value_name = "TYPE", value_parser = json_media_type)]
     media_type: String,
     /// As JSON, for programs.
     #[arg(long)]

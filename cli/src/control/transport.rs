@@ -11,6 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Receipt, Request, Submission};
 use crate::exit::Refused;
+use crate::text::chain;
 
 /// The longest request line, in bytes.
 const LINE_BYTES_MAX: u64 = 65_536;
@@ -20,6 +21,25 @@ const ANSWER_BYTES_MAX: u64 = 256 << 20;
 const CONNECTIONS_MAX: usize = 64;
 
 pub const SOCKET_NAME: &str = "control.sock";
+/// The longest path of a socket, in bytes: what Linux has room for, without the zero behind it.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Whether a service could be asked in this directory: looked at before anything is made there.
+///
+/// # Errors
+/// The path of its socket is too long.
+pub fn check_length(data_dir: &Path) -> anyhow::Result<()> {
+    let path = data_dir.join(SOCKET_NAME);
+    let bytes = path.as_os_str().len();
+    if bytes > SOCKET_PATH_BYTES_MAX {
+        bail!(
+            "the path of the control socket, \"{}\", has {bytes} bytes, and at most {SOCKET_PATH_BYTES_MAX} are possible; \
+             name a shorter data directory, or one relative to the working directory",
+            path.display()
+        );
+    }
+    Ok(())
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,8 +104,8 @@ async fn converse(stream: UnixStream, operate: Operate) -> anyhow::Result<()> {
         };
         let answer = match answer {
             Ok(value) => Answer::Done(value),
-            Err(error) if error.is::<Refused>() => Answer::No(format!("{error:#}")),
-            Err(error) => Answer::Refused(format!("{error:#}")),
+            Err(error) if error.is::<Refused>() => Answer::No(chain(&error)),
+            Err(error) => Answer::Refused(chain(&error)),
         };
         let mut text = serde_json::to_string(&answer)?;
         text.push('\n');
@@ -128,6 +148,9 @@ impl Client {
     /// `None` where no service runs there.
     pub async fn connect(data_dir: &Path) -> anyhow::Result<Option<Client>> {
         let path: PathBuf = data_dir.join(SOCKET_NAME);
+        if check_length(data_dir).is_err() {
+            return Ok(None);
+        }
         match UnixStream::connect(&path).await {
             Ok(stream) => {
                 let (read, write) = stream.into_split();
@@ -190,6 +213,24 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_directory_whose_socket_had_no_room_for_its_path_is_said_before_anything_is_made_in_it() {
+        let with_length =
+            |bytes: usize| PathBuf::from(format!("/{}", "x".repeat(bytes - "//control.sock".len())));
+        assert!(check_length(&with_length(SOCKET_PATH_BYTES_MAX)).is_ok());
+        let long = with_length(SOCKET_PATH_BYTES_MAX + 1);
+        let refused = check_length(&long).unwrap_err().to_string();
+        assert!(refused.contains("has 108 bytes, and at most 107"), "{refused}");
+        assert!(Client::connect(&long).await.unwrap().is_none(), "nobody can serve there");
+        let is_possible = |data_dir: &Path| {
+            std::os::unix::net::SocketAddr::from_pathname(data_dir.join(SOCKET_NAME)).is_ok()
+        };
+        assert!(
+            is_possible(&with_length(SOCKET_PATH_BYTES_MAX)) && !is_possible(&long),
+            "the limit is the system's"
+        );
+    }
 
     #[tokio::test]
     async fn a_request_goes_through_and_a_large_one_is_refused_with_its_size() {

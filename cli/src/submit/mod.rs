@@ -3,9 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use schemas::headers;
-use serde_json::json;
 use tokio::time::Instant;
 
 use crate::control::{Client, Receipt, Submission};
@@ -18,9 +16,13 @@ use crate::times::{shown, span};
 pub mod fate;
 mod follow;
 mod input;
+mod line;
 
-use follow::{Followed, Follower};
-use input::{Document, Input};
+pub use input::json_media_type;
+
+use follow::Follower;
+use input::{Content, Document, Place};
+use line::Line;
 
 /// A file of something else is wrong in every line: nobody reads thousands of them.
 const REFUSED_SHOWN_MAX: usize = 20;
@@ -31,7 +33,7 @@ pub struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The contract of the documents, where they do not show it themselves.
-    #[arg(long, default_value = headers::JSON, value_name = "TYPE")]
+    #[arg(long, default_value = headers::JSON, value_name = "TYPE", value_parser = input::media_type)]
     media_type: String,
     /// The idempotency key of a single document; without it, equal bytes are the same request.
     #[arg(long, value_name = "ID")]
@@ -40,9 +42,9 @@ pub struct Arguments {
     #[arg(long, value_enum, value_name = "UNTIL", num_args = 0..=1, require_equals = true, default_missing_value = "decided")]
     wait: Option<Wait>,
     /// With --wait: gives up after so long (30s, 5m, 2h), with exit code 4. What was submitted stays submitted.
-    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span)]
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = span, requires = "wait")]
     timeout: Duration,
-    /// As JSON, for programs: a line for each order.
+    /// As JSON, for programs: a line for each document, whatever became of it.
     #[arg(long)]
     json: bool,
 }
@@ -62,88 +64,155 @@ enum Target {
     Directory(Box<Store>),
 }
 
-/// A document that lies on the log.
-struct Sent<'i> {
-    document: &'i Document,
-    receipt: Receipt,
+/// How the command ends: its code, unless something broke it off.
+struct Ended {
+    code: u8,
+    failed: Option<anyhow::Error>,
 }
 
-/// Every readable document is submitted; each that is not is said with its reason.
+/// Every readable document is submitted; of each it is said what became of it.
 pub fn submit(settings: &Settings, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let input = input::read(&arguments.files, &arguments.media_type, arguments.request_id.as_deref())?;
     if arguments.request_id.is_some() && input.len() > 1 {
-        bail!("--request-id names one request, and the input holds {} documents", input.len());
+        let message =
+            format!("--request-id names one request, and the input holds {} documents", input.len());
+        return Err(exit::Misplaced(message.into()).into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let code = runtime.block_on(async {
+    let Ended { code, failed } = runtime.block_on(async {
         match arguments.wait {
             Some(wait) => submit_and_wait(settings, arguments, &input, wait).await,
             None => submit_only(settings, arguments, &input).await,
         }
-    })?;
-    for reason in input.refused.iter().take(REFUSED_SHOWN_MAX) {
-        eprintln!("orderstream: {}", printable(reason));
+    });
+    if !arguments.json {
+        tell_unreadable(&input);
     }
-    if let Some(more @ 1..) = input.refused.len().checked_sub(REFUSED_SHOWN_MAX) {
-        eprintln!("orderstream: {more} more documents could not be read either");
-    }
-    let refused = if input.refused.is_empty() { exit::DONE } else { exit::REFUSED };
-    Ok(ExitCode::from(worse(code, refused)))
+    failed.map_or(Ok(ExitCode::from(code)), Err)
 }
 
-async fn submit_only(settings: &Settings, arguments: &Arguments, input: &Input) -> anyhow::Result<u8> {
-    // Where nothing can be sent, no data directory is made for it.
-    if input.documents.is_empty() {
-        return Ok(exit::DONE);
+fn tell_unreadable(input: &[Document]) {
+    let refused =
+        || input.iter().filter_map(|document| Some((&document.place, document.content.as_ref().err()?)));
+    for (place, reason) in refused().take(REFUSED_SHOWN_MAX) {
+        eprintln!("orderstream: {}: {}", place.shown(), printable(&reason.to_string()));
     }
-    let mut target = target(settings).await?;
-    for document in &input.documents {
-        let receipt = send(&mut target, document).await?;
-        let Receipt { partition, offset, .. } = receipt;
-        if arguments.json {
-            let line = json!({ "key": document.key, "place": document.place, "partition": partition, "offset": offset });
-            println!("{line}");
-        } else {
-            println!("{} submitted (partition {partition}, offset {offset})", printable(&document.key));
-        }
+    if let Some(more @ 1..) = refused().count().checked_sub(REFUSED_SHOWN_MAX) {
+        eprintln!("orderstream: {more} more documents could not be read either");
     }
-    Ok(exit::DONE)
+}
+
+async fn submit_only(settings: &Settings, arguments: &Arguments, input: &[Document]) -> Ended {
+    let target = if can_be_sent(input) { target(settings).await.map(Some) } else { Ok(None) };
+    let (lines, failed) = send_all(target, input, |line| print(line, arguments.json)).await;
+    Ended { code: worst(&lines), failed }
 }
 
 /// Sends all, and then follows each in the sequence of the input. The code is that of the worst: refused is said before not in time.
 async fn submit_and_wait(
     settings: &Settings,
     arguments: &Arguments,
-    input: &Input,
+    input: &[Document],
     wait: Wait,
-) -> anyhow::Result<u8> {
-    let client = follow::service(settings).await?;
-    let mut follower = Follower::open(settings, client, wait, Instant::now() + arguments.timeout).await?;
-    let mut target = Target::Service(follow::service(settings).await?);
-    let mut sent = Vec::with_capacity(input.documents.len());
-    for document in &input.documents {
-        sent.push(Sent { document, receipt: send(&mut target, document).await? });
-    }
-    drop(target);
-    let (mut code, mut late) = (exit::DONE, 0);
-    for (index, Sent { document, receipt }) in sent.iter().enumerate() {
-        let equal = |other: &&Sent<'_>| {
-            let (one, other) = (document, other.document);
-            let named = one.request_id.is_some() || other.request_id.is_some();
-            let same = if named { one.request_id == other.request_id } else { one.bytes == other.bytes };
-            one.key == other.key && same
-        };
-        let later = sent[index + 1..].iter().filter(equal).count();
-        let followed = follower.follow(&document.key, &document.place, receipt, later).await?;
-        print(&followed, arguments.json)?;
-        late += usize::from(followed.exit_code == exit::TIMED_OUT);
-        code = worse(code, followed.exit_code);
+) -> Ended {
+    let opened = if can_be_sent(input) { both(settings, arguments, wait).await.map(Some) } else { Ok(None) };
+    let (mut follower, target) = match opened {
+        Ok(Some((follower, target))) => (Some(follower), Ok(Some(target))),
+        Ok(None) => (None, Ok(None)),
+        Err(error) => (None, Err(error)),
+    };
+    let (mut lines, mut failed) = send_all(target, input, |_| ()).await;
+    let mut late = 0;
+    for index in 0..lines.len() {
+        let later = (index + 1..lines.len()).filter(|other| lines[*other].is_taken());
+        let later = later.filter(|other| is_same_request(&input[index], &input[*other])).count();
+        let line = &mut lines[index];
+        if let Some(receipt) = line.receipt() {
+            line.undecided();
+            if let Some(open) = &mut follower
+                && let Err(error) = open.follow(line, &receipt, later).await
+            {
+                failed.get_or_insert(error);
+                follower = None;
+            }
+            if follower.is_none() {
+                line.exit_code = exit::FAILED;
+            }
+        }
+        print(line, arguments.json);
+        late += usize::from(line.exit_code == exit::TIMED_OUT);
     }
     if late > 0 {
-        let timeout = shown(arguments.timeout);
-        eprintln!("orderstream: {late} of {} orders did not get there within {timeout}", sent.len());
+        let (all, timeout) = (lines.len(), shown(arguments.timeout));
+        eprintln!("orderstream: {late} of {all} orders did not get there within {timeout}");
     }
-    Ok(code)
+    Ended { code: worst(&lines), failed }
+}
+
+/// Where nothing can be sent, no data directory is made for it, and no service asked.
+fn can_be_sent(input: &[Document]) -> bool {
+    input.iter().any(|document| document.content.is_ok())
+}
+
+async fn both(settings: &Settings, arguments: &Arguments, wait: Wait) -> anyhow::Result<(Follower, Target)> {
+    let client = follow::service(settings).await?;
+    let follower = Follower::open(settings, client, wait, Instant::now() + arguments.timeout).await?;
+    Ok((follower, Target::Service(follow::service(settings).await?)))
+}
+
+/// Sends one after another until one fails; gives a line for each, in the sequence of the input, and what failed. Each is told as soon as it
+/// is known.
+async fn send_all(
+    target: anyhow::Result<Option<Target>>,
+    input: &[Document],
+    mut tell: impl FnMut(&Line),
+) -> (Vec<Line>, Option<anyhow::Error>) {
+    let (mut target, mut failed) = match target {
+        Ok(target) => (target, None),
+        Err(error) => (None, Some(error)),
+    };
+    let mut lines: Vec<Line> = Vec::with_capacity(input.len());
+    for document in input {
+        let line = match (&document.content, &mut target) {
+            (Err(reason), _) => Line::unreadable(document, reason),
+            (Ok(_), None) => Line::not_tried(document),
+            (Ok(content), Some(open)) => match send(open, content).await {
+                Ok(receipt) => Line::taken(document, &receipt),
+                Err(error) => {
+                    let line = Line::failed(document, &error);
+                    let taken = lines.iter().filter(|line| line.is_taken()).count();
+                    failed = Some(error.context(broken_off(taken, input.len(), &document.place)));
+                    target = None;
+                    line
+                }
+            },
+        };
+        tell(&line);
+        lines.push(line);
+    }
+    (lines, failed)
+}
+
+/// How far it came, and where to go on.
+fn broken_off(taken: usize, all: usize, place: &Place) -> String {
+    let place = place.shown();
+    if all == 1 {
+        return place;
+    }
+    format!(
+        "{taken} of {all} documents were taken; go on with {place}, or submit all again, since a repeated request is recognised"
+    )
+}
+
+fn is_same_request(one: &Document, other: &Document) -> bool {
+    let (Ok(one), Ok(other)) = (&one.content, &other.content) else { return false };
+    let named = one.request_id.is_some() || other.request_id.is_some();
+    let same = if named { one.request_id == other.request_id } else { one.bytes == other.bytes };
+    one.key == other.key && same
+}
+
+fn worst(lines: &[Line]) -> u8 {
+    lines.iter().map(|line| line.exit_code).fold(exit::DONE, worse)
 }
 
 /// A refusal is certain and stays; what was not in time may still turn out well.
@@ -156,13 +225,9 @@ fn worse(one: u8, other: u8) -> u8 {
     if rank(other) > rank(one) { other } else { one }
 }
 
-fn print(followed: &Followed, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(followed)?);
-    } else {
-        followed.print();
-    }
-    Ok(())
+fn print(line: &Line, json: bool) {
+    let told = if json { Some(line.to_json()) } else { line.told() };
+    told.iter().for_each(|told| println!("{told}"));
 }
 
 async fn target(settings: &Settings) -> anyhow::Result<Target> {
@@ -173,24 +238,22 @@ async fn target(settings: &Settings) -> anyhow::Result<Target> {
     Ok(Target::Directory(Box::new(Store::open(settings, &catalog)?)))
 }
 
-/// # Errors
-/// With the document's place; those before it are submitted.
-async fn send(target: &mut Target, document: &Document) -> anyhow::Result<Receipt> {
+async fn send(target: &mut Target, content: &Content) -> anyhow::Result<Receipt> {
     let submission = Submission {
-        key: Some(document.key.clone()),
-        request_id: document.request_id.clone(),
-        media_type: document.media_type.clone(),
-        body_bytes: document.bytes.len(),
+        key: Some(content.key.clone()),
+        request_id: content.request_id.clone(),
+        media_type: content.media_type.clone(),
+        body_bytes: content.bytes.len(),
     };
-    let sent = match target {
-        Target::Service(client) => client.submit(submission, &document.bytes).await,
-        Target::Directory(store) => store.append(&submission, document.bytes.clone()),
-    };
-    sent.with_context(|| printable(&document.place))
+    match target {
+        Target::Service(client) => client.submit(submission, &content.bytes).await,
+        Target::Directory(store) => store.append(&submission, content.bytes.clone()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::line::Outcome;
     use super::*;
 
     #[test]
@@ -200,5 +263,75 @@ mod tests {
         assert_eq!(all(&[exit::DONE, exit::TIMED_OUT, exit::DONE]), exit::TIMED_OUT);
         assert_eq!(all(&[exit::REFUSED, exit::TIMED_OUT]), exit::REFUSED);
         assert_eq!(all(&[exit::TIMED_OUT, exit::REFUSED]), exit::REFUSED);
+    }
+
+    fn input(folder: &std::path::Path) -> Vec<Document> {
+        let file = folder.join("many.ndjson");
+        let order = |id: u32| format!(r#"{{"externalId": "{id}", "productOrderItem": []}}"#);
+        std::fs::write(&file, [order(1), order(2), "nonsense".to_owned(), order(3)].join("\n")).unwrap();
+        input::read(&[file], headers::JSON, None).unwrap()
+    }
+
+    /// Answers requests until it has taken so many, and is gone then.
+    async fn serve(data_dir: std::path::PathBuf, mut left: u32) {
+        use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::UnixListener::bind(data_dir.join(crate::control::SOCKET_NAME)).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let (read, mut write) = stream.into_split();
+        let mut read = tokio::io::BufReader::new(read);
+        while left > 0 {
+            let mut line = String::new();
+            read.read_line(&mut line).await.unwrap();
+            let request: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let body_bytes = request["submit"]["bodyBytes"].as_u64().unwrap();
+            read.read_exact(&mut vec![0; usize::try_from(body_bytes).unwrap()]).await.unwrap();
+            write.write_all(b"{\"done\":{\"partition\":0,\"offset\":7}}\n").await.unwrap();
+            left -= 1;
+        }
+    }
+
+    #[tokio::test]
+    async fn of_every_document_of_an_input_that_is_broken_off_it_is_said_what_became_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let served = tokio::spawn(serve(folder.path().to_owned(), 1));
+        let client = loop {
+            if let Some(client) = Client::connect(folder.path()).await.unwrap() {
+                break client;
+            }
+            tokio::task::yield_now().await;
+        };
+        let input = input(folder.path());
+        let (lines, failed) = send_all(Ok(Some(Target::Service(client))), &input, |_| ()).await;
+        served.await.unwrap();
+        let said: Vec<(Outcome, u8)> = lines.iter().map(|line| (line.outcome, line.exit_code)).collect();
+        let failed_code = exit::FAILED;
+        assert_eq!(
+            said,
+            [
+                (Outcome::Taken, exit::DONE),
+                (Outcome::Failed, failed_code),
+                (Outcome::Unreadable, exit::REFUSED),
+                (Outcome::NotTried, failed_code)
+            ]
+        );
+        let json: serde_json::Value = serde_json::from_str(&lines[2].to_json()).unwrap();
+        assert_eq!(json["reasons"][0]["code"], "DocumentUnreadable");
+        assert!(json["key"].is_null() && json["place"].as_str().unwrap().ends_with("many.ndjson, line 3"));
+        let error = format!("{:#}", failed.unwrap());
+        assert!(error.starts_with("1 of 4 documents were taken; go on with \""), "{error}");
+        assert!(error.contains("many.ndjson\", line 2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn where_nothing_could_be_tried_each_document_is_told_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut told = 0;
+        let nothing = Err(anyhow::anyhow!("no service"));
+        let (lines, failed) = send_all(nothing, &input(folder.path()), |_| told += 1).await;
+        assert_eq!(
+            (told, lines[0].outcome, failed.unwrap().to_string()),
+            (4, Outcome::NotTried, "no service".to_owned())
+        );
+        assert_eq!(worst(&lines[2..3]), exit::REFUSED);
     }
 }
