@@ -1,19 +1,24 @@
 //! Where everything of a picture lies: a layered layout (Sugiyama's) of a graph without cycles.
 //!
-//! A node lies as many layers down as its longest way from a beginning is long. An edge over several layers goes through a place of its own in
-//! each layer between. Within the layers, sweeps down and up put every node near the middle of its neighbours (the barycenter), and the
-//! sequence with the fewest crossings is kept. Then each layer is moved as near to its neighbours as the distances allow, which is a
-//! regression on a line: solved exactly, and without overlaps by construction.
+//! A node lies as many layers down as its longest way from a beginning is long, and further down where a layer is full: so wide plans grow
+//! downwards, one piece of work below the other. An edge over several layers goes through a place in each layer between, which it shares with
+//! others of the end that has more of them. Within the layers, sweeps down and up put every node near the middle of its neighbours (the
+//! barycenter), and the sequence with the fewest crossings is kept. Then each layer is moved as near to its neighbours as the distances
+//! allow, which is a regression on a line: solved exactly, and without overlaps by construction.
 //!
 //! Invariant: equal input, equal output. Nothing here is drawn by lot, and no sequence depends on an address or a hash.
+use std::collections::BTreeMap;
 
 /// Sweeps over all layers, down and up, that look for fewer crossings; more change little in plans of ours.
 const ORDER_SWEEPS: usize = 8;
 /// Sweeps that move the layers against each other.
 const PLACE_SWEEPS: usize = 6;
-/// The most places between layers that edges are given, longest edges last. What has none is drawn straight from end to end: it may cross
-/// boxes, and costs no time.
-const BENDS_MAX: usize = 40_000;
+/// The most nodes of a layer: as many boxes side by side can be looked at.
+pub const COLUMNS_MAX: usize = 8;
+/// The most places of edges in a layer, and in all routes together; longest edges last. What has none is drawn straight from end to end: it
+/// may cross boxes, and takes neither room nor time.
+pub const LAYER_BENDS_MAX: usize = 40;
+const BENDS_MAX: usize = 200_000;
 
 /// In pixels.
 #[derive(Clone, Copy, Debug)]
@@ -75,9 +80,9 @@ pub fn layout(nodes: usize, edges: &[(usize, usize)], sizes: Sizes) -> Layout {
         .collect();
     let route = |(edge, (from, to)): (usize, &(usize, usize))| {
         let mut points = vec![(xs[*from], places[*from].y + sizes.node_height)];
-        for bend in cells.bends_of(edge) {
-            let top = i64::try_from(cells.layer[bend]).unwrap_or_default() * pitch;
-            points.extend([(xs[bend], top), (xs[bend], top + sizes.node_height)]);
+        for bend in &cells.bends[edge] {
+            let top = i64::try_from(cells.layer[*bend]).unwrap_or_default() * pitch;
+            points.extend([(xs[*bend], top), (xs[*bend], top + sizes.node_height)]);
         }
         points.push((xs[*to], places[*to].y));
         Route { from: *from, to: *to, points }
@@ -91,16 +96,69 @@ pub fn layout(nodes: usize, edges: &[(usize, usize)], sizes: Sizes) -> Layout {
     }
 }
 
-/// The layer of each node: the length of its longest way from a node without predecessors.
+/// The layer of each node: the length of its longest way from a node without predecessors, or the next one that has room. What follows from
+/// a node is laid out before what does not, so that it lies near.
 fn layers(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
-    let mut layer = vec![0; nodes];
-    let mut by_target: Vec<(usize, usize)> = edges.to_vec();
-    // All edges into a node come before those out of it, as both ends only grow.
-    by_target.sort_unstable_by_key(|(from, to)| (*to, *from));
-    for (from, to) in by_target {
-        layer[to] = layer[to].max(layer[from] + 1);
+    let (mut waits_for, mut successors) = (vec![0_usize; nodes], vec![Vec::new(); nodes]);
+    for (from, to) in edges {
+        waits_for[*to] += 1;
+        successors[*from].push(*to);
+    }
+    let mut layer: Vec<usize> = vec![0; nodes];
+    let mut taken: Vec<usize> = Vec::new();
+    let mut ready: Vec<usize> = (0..nodes).rev().filter(|node| waits_for[*node] == 0).collect();
+    while let Some(node) = ready.pop() {
+        while taken.get(layer[node]).is_some_and(|taken| *taken >= COLUMNS_MAX) {
+            layer[node] += 1;
+        }
+        taken.resize(taken.len().max(layer[node] + 1), 0);
+        taken[layer[node]] += 1;
+        for next in successors[node].iter().rev() {
+            layer[*next] = layer[*next].max(layer[node] + 1);
+            waits_for[*next] -= 1;
+            if waits_for[*next] == 0 {
+                ready.push(*next);
+            }
+        }
     }
     layer
+}
+
+/// The bends of each edge, and `layer` longer by the layers of all. Edges of one end go together as far as they have the same way.
+fn bends(layer: &mut Vec<usize>, edges: &[(usize, usize)]) -> Vec<Vec<usize>> {
+    let nodes = layer.len();
+    let mut edges_of = vec![(0_usize, 0_usize); nodes];
+    for (from, to) in edges {
+        edges_of[*from].0 += 1;
+        edges_of[*to].1 += 1;
+    }
+    let span = |edge: &usize| layer[edges[*edge].1] - layer[edges[*edge].0];
+    let mut shortest_first: Vec<usize> = (0..edges.len()).collect();
+    shortest_first.sort_by_key(|edge| (span(edge), *edge));
+    let mut bends = vec![Vec::new(); edges.len()];
+    let mut shared: BTreeMap<(usize, bool, usize), usize> = BTreeMap::new();
+    let (mut of_layer, mut given) = (vec![0_usize; layer.iter().max().map_or(0, |last| last + 1)], 0);
+    for edge in shortest_first {
+        let (from, to) = edges[edge];
+        let between = layer[from] + 1..layer[to];
+        let is_of_from = edges_of[from].0 >= edges_of[to].1;
+        let place = |at: usize| (if is_of_from { from } else { to }, is_of_from, at);
+        given += between.len();
+        let has_room = |at: usize| shared.contains_key(&place(at)) || of_layer[at] < LAYER_BENDS_MAX;
+        if given > BENDS_MAX || !between.clone().all(has_room) {
+            given -= between.len();
+            continue;
+        }
+        for at in between {
+            let bend = *shared.entry(place(at)).or_insert_with(|| {
+                layer.push(at);
+                of_layer[at] += 1;
+                layer.len() - 1
+            });
+            bends[edge].push(bend);
+        }
+    }
+    bends
 }
 
 /// What takes up room in a layer: the nodes, and behind them the bends of edges.
@@ -112,47 +170,32 @@ struct Cells {
     /// Neighbours one layer up, and one layer down.
     above: Vec<Vec<usize>>,
     below: Vec<Vec<usize>>,
-    /// By edge: its first bend and how many there are; they follow each other.
-    bends: Vec<(usize, usize)>,
+    /// By edge: its bends from above to below.
+    bends: Vec<Vec<usize>>,
 }
 
 impl Cells {
     fn new(layer_of: &[usize], edges: &[(usize, usize)]) -> Cells {
-        let nodes = layer_of.len();
         let mut layer = layer_of.to_vec();
-        let mut bends = vec![(0, 0); edges.len()];
-        let span = |edge: usize| layer_of[edges[edge].1] - layer_of[edges[edge].0];
-        let mut shortest_first: Vec<usize> = (0..edges.len()).collect();
-        shortest_first.sort_by_key(|edge| (span(*edge), *edge));
-        let mut links: Vec<(usize, usize)> = Vec::new();
-        for edge in shortest_first {
-            let ((from, to), count) = (edges[edge], span(edge) - 1);
-            if layer.len() - nodes + count > BENDS_MAX {
-                break;
-            }
-            let first = layer.len();
-            bends[edge] = (first, count);
-            layer.extend((layer_of[from] + 1)..layer_of[to]);
-            let mut last = from;
-            for bend in first..first + count {
-                links.push((last, bend));
-                last = bend;
-            }
-            links.push((last, to));
-        }
+        let bends = bends(&mut layer, edges);
         let mut rows = vec![Vec::new(); layer.iter().max().map_or(0, |last| last + 1)];
         layer.iter().enumerate().for_each(|(cell, layer)| rows[*layer].push(cell));
+        let mut links: Vec<(usize, usize)> = Vec::new();
+        for ((from, to), bends) in edges.iter().zip(&bends) {
+            // An edge over several layers without places is drawn apart, and moves nothing.
+            if layer_of[*to] - layer_of[*from] == bends.len() + 1 {
+                let stops: Vec<usize> = [*from].iter().chain(bends).chain([to]).copied().collect();
+                links.extend(stops.windows(2).map(|pair| (pair[0], pair[1])));
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
         let (mut above, mut below) = (vec![Vec::new(); layer.len()], vec![Vec::new(); layer.len()]);
         for (upper, lower) in links {
             below[upper].push(lower);
             above[lower].push(upper);
         }
-        Cells { nodes, layer, rows, above, below, bends }
-    }
-
-    fn bends_of(&self, edge: usize) -> std::ops::Range<usize> {
-        let (first, count) = self.bends[edge];
-        first..first + count
+        Cells { nodes: layer_of.len(), layer, rows, above, below, bends }
     }
 
     fn width(&self, cell: usize, sizes: Sizes) -> i64 {
@@ -232,26 +275,28 @@ impl Cells {
         crossings
     }
 
-    /// The middle of each cell.
+    /// The middle of each cell. No row goes beyond the widest, or beyond the width of a full one.
     fn place(&self, sizes: Sizes) -> Vec<i64> {
+        let full = COLUMNS_MAX as i64 * (sizes.node_width + sizes.gap);
+        let widest = self.rows.iter().map(|row| self.row_width(row, sizes)).max().unwrap_or_default();
+        let bound = widest.max(full) as f64;
         let mut middle = vec![0.0; self.layer.len()];
         for row in &self.rows {
-            let offsets = self.offsets(row, sizes);
-            row.iter().zip(offsets).for_each(|(cell, offset)| middle[*cell] = offset);
+            let (offsets, left) = (self.offsets(row, sizes), -(self.row_width(row, sizes) as f64) / 2.0);
+            row.iter().zip(offsets).for_each(|(cell, offset)| middle[*cell] = left + offset);
         }
         for turn in 0..PLACE_SWEEPS {
             let downwards = turn % 2 == 0;
             for at in self.sweep(downwards) {
                 let row = &self.rows[at];
-                let offsets = self.offsets(row, sizes);
+                let (offsets, width) = (self.offsets(row, sizes), self.row_width(row, sizes) as f64);
                 let wanted: Vec<f64> = row
                     .iter()
                     .zip(&offsets)
                     .map(|(cell, offset)| self.mean(*cell, downwards, &middle) - offset)
                     .collect();
-                let fitted = ascending(&wanted);
-                for ((cell, offset), fit) in row.iter().zip(&offsets).zip(fitted) {
-                    middle[*cell] = fit + offset;
+                for ((cell, offset), fit) in row.iter().zip(&offsets).zip(ascending(&wanted)) {
+                    middle[*cell] = fit.clamp(-bound / 2.0, bound / 2.0 - width) + offset;
                 }
             }
         }
@@ -259,6 +304,12 @@ impl Cells {
         let leftmost = middle.iter().enumerate().map(left).fold(f64::INFINITY, f64::min);
         // Rounded up alike: two neighbours come at most one pixel nearer, and the gap is larger.
         middle.iter().map(|middle| (middle - leftmost).ceil() as i64).collect()
+    }
+
+    /// With its cells as near to each other as they may be.
+    fn row_width(&self, row: &[usize], sizes: Sizes) -> i64 {
+        let widths: i64 = row.iter().map(|cell| self.width(*cell, sizes) + sizes.gap).sum();
+        (widths - sizes.gap).max(0)
     }
 
     /// The middles of the cells of a row that are as near to each other as they may be.

@@ -45,6 +45,39 @@ fn runs_through_a_box(made: &Layout) -> bool {
     })
 }
 
+/// The width of a row of as many boxes and lines as there may be.
+const WIDTH_MAX: i64 = COLUMNS_MAX as i64 * (SIZES.node_width + SIZES.gap)
+    + LAYER_BENDS_MAX as i64 * (SIZES.bend_width + SIZES.gap);
+
+#[test]
+fn many_pieces_of_work_lie_below_each_other_and_each_stays_together() {
+    // As an order of 500 items: first all first tasks, then all that follow.
+    let pieces = 500;
+    let edges: Vec<(usize, usize)> = (0..pieces)
+        .flat_map(|piece| [(piece, pieces + piece), (pieces + piece, 2 * pieces + piece)])
+        .collect();
+    let made = check(3 * pieces, &edges);
+    assert!(made.width <= COLUMNS_MAX as i64 * (SIZES.node_width + SIZES.gap), "{}", made.width);
+    assert!(
+        made.routes.iter().all(|route| route.points.len() == 2),
+        "each task lies right below the one before"
+    );
+    assert!(!runs_through_a_box(&made));
+}
+
+#[test]
+fn what_hundreds_wait_for_and_what_waits_for_hundreds_is_reached_around_the_boxes() {
+    let edges: Vec<(usize, usize)> = (1..501).flat_map(|node| [(0, node), (node, 501)]).collect();
+    let made = check(502, &edges);
+    assert!(made.width <= WIDTH_MAX, "{}", made.width);
+    assert!(!runs_through_a_box(&made));
+    let is_routed = |route: &Route| {
+        let layers = made.places[route.to].layer - made.places[route.from].layer;
+        route.points.len() == 2 * layers
+    };
+    assert!(made.routes.iter().all(is_routed), "no line is drawn across");
+}
+
 #[test]
 fn a_chain_is_a_straight_line_and_a_layer_a_row() {
     let chain = check(3, &[(0, 1), (1, 2)]);
@@ -97,6 +130,7 @@ fn the_largest_plans_are_laid_out_in_bounded_time() {
         let made = check(nodes, &edges);
         let bends: usize = made.routes.iter().map(|route| (route.points.len() - 2) / 2).sum();
         assert!(bends <= BENDS_MAX);
+        assert!(made.width <= WIDTH_MAX, "{}", made.width);
         assert!(started.elapsed() < LARGEST_WAIT, "{:?}", started.elapsed());
     }
 }
@@ -114,6 +148,7 @@ proptest! {
         edges.dedup();
         let made = check(nodes, &edges);
         prop_assert!(!runs_through_a_box(&made));
+        prop_assert!(made.width <= WIDTH_MAX);
     }
 
     #[test]
