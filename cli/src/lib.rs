@@ -16,6 +16,7 @@ mod docs;
 pub mod doctor;
 mod downstream;
 pub mod exit;
+mod files;
 mod grouping;
 mod health;
 pub mod metrics;

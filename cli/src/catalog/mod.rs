@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use domain::CatalogVersion;
 use domain::catalog::{Catalog, Finding};
 
 use crate::exit;
+use crate::files::read_text;
 use crate::service::{catalog as published, read_files};
 use crate::settings::Settings;
+use crate::text::printable_lines;
 
 mod attempt;
 mod compared;
@@ -94,28 +95,32 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
         if path.is_dir() {
             files.extend(read_files(path, "toml")?);
         } else {
-            let shown = || format!("could not read \"{}\"", path.display());
-            let bytes = std::fs::metadata(path).with_context(shown)?.len();
-            if bytes > FILE_BYTES_MAX {
-                bail!("\"{}\" has {bytes} bytes, at most {FILE_BYTES_MAX} are read", path.display());
-            }
-            files.push((path.display().to_string(), std::fs::read_to_string(path).with_context(shown)?));
+            files.push((path.display().to_string(), read_text(path, FILE_BYTES_MAX)?));
         }
     }
     Ok(files)
 }
 
-/// The catalog of a folder, with durations as they are written there; none where it has errors, which were then said.
-fn of_directory(directory: &Path) -> anyhow::Result<Option<Catalog>> {
+/// The catalog of a folder, with durations as they are written there, and its errors; none where it has some.
+fn reviewed(directory: &Path) -> anyhow::Result<(Option<Catalog>, Vec<Finding>)> {
     let (catalog, findings) = Catalog::reviewed_files(&files(&[directory.to_owned()])?);
-    let wrong: Vec<Finding> = findings.into_iter().filter(Finding::is_error).collect();
+    Ok((catalog, findings.into_iter().filter(Finding::is_error).collect()))
+}
+
+fn tell_wrong(directory: &Path, wrong: &[Finding]) {
+    eprintln!("{}", printable_lines(&published::lines(wrong)));
+    eprintln!(
+        "orderstream: catalog in \"{}\" has {}; `orderstream catalog validate` shows the warnings, too",
+        directory.display(),
+        count(wrong.len(), "error")
+    );
+}
+
+/// The catalog of a folder; none where it has errors, which were then said.
+fn of_directory(directory: &Path) -> anyhow::Result<Option<Catalog>> {
+    let (catalog, wrong) = reviewed(directory)?;
     if !wrong.is_empty() {
-        eprintln!("{}", published::lines(&wrong));
-        eprintln!(
-            "orderstream: catalog in \"{}\" has {}; `orderstream catalog validate` shows the warnings, too",
-            directory.display(),
-            count(wrong.len(), "error")
-        );
+        tell_wrong(directory, &wrong);
     }
     Ok(catalog)
 }

@@ -2,14 +2,25 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{of_directory, refused};
+use domain::catalog::Finding;
+use serde_json::{Value, json};
+
+use super::{refused, reviewed, tell_wrong};
 use crate::exit;
 use crate::service::catalog::Publication;
 use crate::settings::Settings;
 
 pub fn publish(settings: &Settings, directory: Option<&Path>, json: bool) -> anyhow::Result<ExitCode> {
     let directory = directory.unwrap_or(&settings.catalog.directory);
-    let Some(written) = of_directory(directory)? else { return refused() };
+    let (catalog, wrong) = reviewed(directory)?;
+    let Some(written) = catalog else {
+        if json {
+            println!("{:#}", not_published(&wrong));
+        } else {
+            tell_wrong(directory, &wrong);
+        }
+        return refused();
+    };
     // As the service does with the folder of its settings.
     let catalog = written.scaled(settings.catalog.time_divisor, settings.catalog.duration_ms_max);
     let publication = super::source::Source::open(settings, &catalog)?.offer(&catalog)?;
@@ -29,5 +40,24 @@ pub fn publish(settings: &Settings, directory: Option<&Path>, json: bool) -> any
     match publication {
         Publication::Published { .. } | Publication::AlreadyThere { .. } => Ok(exit::DONE.into()),
         Publication::Refused { .. } => refused(),
+    }
+}
+
+/// As [`Publication::Refused`], before there is a version to name; names of fields are contract.
+fn not_published(wrong: &[Finding]) -> Value {
+    json!({ "outcome": "refused", "version": null, "reason": "the catalog has errors", "findings": wrong })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_with_errors_is_told_to_programs_with_its_findings() {
+        let told = not_published(&[Finding::new("taskType x", "it has no system")]);
+        assert_eq!(
+            (&told["outcome"], &told["findings"][0]["subject"]),
+            (&json!("refused"), &json!("taskType x"))
+        );
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use connectors::downstream::{Downstream, Scenario};
 use domain::Timestamp;
 use domain::command::{Command, Feedback};
+use domain::limits::REQUEST_BYTES_MAX;
 use runtime::log::Limits;
 use runtime::log::embedded::Start;
 use runtime::{AnyReader, Outgoing, StopSignal};
@@ -16,6 +17,7 @@ use schemas::codec::Codec;
 use schemas::{headers, topics};
 
 use super::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, Behaviour, Store, catalog, log_may_pass, until_done};
+use crate::files::read_text;
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
@@ -47,7 +49,7 @@ pub fn scenario(path: &Path) -> anyhow::Result<Scenario> {
         return Ok(Scenario::default());
     }
     let shown = || format!("scenario \"{}\"", path.display());
-    let text = std::fs::read_to_string(path).with_context(shown)?;
+    let text = read_text(path, REQUEST_BYTES_MAX as u64).with_context(shown)?;
     let parsed = if path.extension().is_some_and(|kind| kind == "json") {
         Scenario::from_json(&text)
     } else {

@@ -10,6 +10,11 @@ use domain::{ItemId, OrderKey};
 use processors::{Arrival, inventory};
 use serde::{Deserialize, Serialize};
 
+use crate::files::read_text;
+
+/// The largest file of products, in bytes.
+const PRODUCTS_BYTES_MAX: u64 = 16 << 20;
+
 /// One product of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -46,7 +51,7 @@ pub struct WaitShown {
 /// The file cannot be read, or is no such list.
 pub fn read(file: &Path) -> anyhow::Result<BTreeMap<String, InStock>> {
     let shown = || format!("products \"{}\"", file.display());
-    let text = std::fs::read_to_string(file).with_context(shown)?;
+    let text = read_text(file, PRODUCTS_BYTES_MAX).with_context(shown)?;
     let products: Vec<InStock> = serde_json::from_str(&text).with_context(|| {
         format!(
             "{} must be a JSON list like [{{\"id\": \"p-1\", \"state\": \"active\", \"version\": 1}}]",
