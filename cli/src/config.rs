@@ -3,12 +3,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::exit;
 use crate::order::list_table;
 use crate::settings::Settings;
 use crate::settings::keys::{KEYS, SUBTOPOLOGY};
-use crate::settings::load::{Error, Origin, Read, Sources};
+use crate::settings::load::{Error, Finding, Origin, Read, Sources};
+use crate::text::printable_lines;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -22,6 +24,9 @@ pub enum Command {
     Check {
         /// The file; without it, that of --config.
         file: Option<PathBuf>,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -45,32 +50,41 @@ pub fn config(mut sources: Sources, command: Command) -> anyhow::Result<ExitCode
         Command::Show { json } => {
             let shown = shown(&Settings::load_from(&sources)?.read);
             if json {
-                println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "settings": shown }))?);
+                println!("{}", serde_json::to_string_pretty(&json!({ "settings": shown }))?);
             } else {
                 print(&shown);
             }
             Ok(exit::DONE.into())
         }
-        Command::Check { file } => {
+        Command::Check { file, json } => {
             sources.file = file.or(sources.file);
-            check(&sources)
+            check(&sources, json)
         }
     }
 }
 
-fn check(sources: &Sources) -> anyhow::Result<ExitCode> {
+fn check(sources: &Sources, json: bool) -> anyhow::Result<ExitCode> {
     let name = sources.file.as_ref().map_or("the environment".to_owned(), |path| path.display().to_string());
-    match Settings::load_from(sources) {
-        Ok(_) => {
-            println!("{name}: no findings");
-            Ok(exit::DONE.into())
-        }
-        Err(Error::Findings(findings)) => {
-            findings.iter().for_each(|finding| println!("{finding}"));
-            Ok(exit::REFUSED.into())
-        }
-        Err(error @ Error::Unreadable { .. }) => Err(error.into()),
+    let findings = match Settings::load_from(sources) {
+        Ok(_) => Vec::new(),
+        Err(Error::Findings(findings)) => findings,
+        Err(error @ Error::Unreadable { .. }) => return Err(error.into()),
+    };
+    if json {
+        println!("{:#}", checked(sources, &findings));
+    } else if findings.is_empty() {
+        println!("{name}: no findings");
+    } else {
+        findings.iter().for_each(|finding| println!("{}", printable_lines(&finding.to_string())));
     }
+    Ok(if findings.is_empty() { exit::DONE } else { exit::REFUSED }.into())
+}
+
+/// Names of fields are contract.
+fn checked(sources: &Sources, findings: &[Finding]) -> serde_json::Value {
+    let shown = |finding: &Finding| json!({ "place": finding.place.to_string(), "what": finding.what });
+    let findings: Vec<serde_json::Value> = findings.iter().map(shown).collect();
+    json!({ "valid": findings.is_empty(), "file": sources.file, "findings": findings })
 }
 
 fn shown(read: &Read) -> Vec<Shown> {
@@ -120,4 +134,25 @@ fn print(shown: &[Shown]) {
         lines.add_row([line.key.clone(), value, line.unit.unwrap_or_default().to_owned(), from]);
     }
     println!("{lines}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_check_found_is_a_place_and_a_fact_for_programs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wrong.toml");
+        std::fs::write(&file, "[log]\npartitions = 0\n").unwrap();
+        let sources = Sources { file: Some(file.clone()), ..Sources::default() };
+        let Err(Error::Findings(findings)) = Settings::load_from(&sources) else {
+            panic!("it has a finding")
+        };
+        let shown = checked(&sources, &findings);
+        assert_eq!((&shown["valid"], &shown["file"]), (&json!(false), &json!(file)));
+        assert!(shown["findings"][0]["place"].as_str().unwrap().ends_with("wrong.toml:2"), "{shown}");
+        assert!(shown["findings"][0]["what"].as_str().unwrap().contains("partitions"), "{shown}");
+        assert_eq!(checked(&Sources::default(), &[]), json!({ "valid": true, "file": null, "findings": [] }));
+    }
 }

@@ -63,7 +63,7 @@ fn print(status: &Status) {
         status.dead_letters, status.dead_letters_open
     );
     match &status.projection_failure {
-        None => println!("  projection  {} records behind", status.projection_lag),
+        None => println!("  projection  {} records behind", status.projection_lag_records),
         Some(_) => println!("  projection  cannot be read"),
     }
     if !status.standbys.is_empty() {

@@ -1,6 +1,7 @@
 //! Plays: an operator beside a running service. Topics are read, dead letters sent again, the simulated downstream taken down and
 //! brought back, the state of it all asked for; by the real binary.
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use cli::control::{Client, Submission};
@@ -27,6 +28,36 @@ fn submit_unreadable(data_dir: &Path) {
 
 fn letters(data_dir: &Path) -> Vec<Value> {
     run(data_dir, &["dlq", "list", "--json"]).json(0).as_array().unwrap().clone()
+}
+
+#[test]
+fn an_order_is_watched_before_it_is_there_and_its_plan_is_read_by_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("data");
+    let service = Service::run(&data_dir);
+    until(WAIT, "the projection is there", || run(&data_dir, &["order", "list"]).code == Some(0));
+    let key = "PARTNER-7/externalId/W-1";
+    let mut watch = process::orderstream(&data_dir, &["order", "watch", key]);
+    let watch = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    submit(&data_dir, &["W-1"]).ended(0);
+    let watched = process::Said::from(watch.wait_with_output().unwrap()).ended(0);
+    assert!(watched.out.ends_with("order PARTNER-7/externalId/W-1: completed\n"), "{}", watched.out);
+    run(&data_dir, &["order", "watch", "nobody", "--timeout", "1s"]).ended(3);
+    let plan = run(&data_dir, &["order", "plan", key, "--json"]).json(0);
+    let tasks = plan["tasks"].as_array().unwrap();
+    assert_eq!(
+        (&plan["order"], &plan["state"], &tasks[0]["state"]),
+        (&key.into(), &"completed".into(), &"completed".into())
+    );
+    let named = tasks.iter().flat_map(|task| task["after"].as_array().unwrap());
+    assert!(
+        named.clone().count() > 0 && named.clone().all(|id| tasks.iter().any(|task| task["id"] == *id)),
+        "{plan}"
+    );
+    let tail = ["topics", "tail", "orderstream.order.events", "--partition", "99"];
+    let refused = run(&data_dir, &tail).ended(2);
+    assert!(refused.err.contains("has no partition 99; it has 8"), "{}", refused.err);
+    assert_eq!(service.stop(), Some(0));
 }
 
 #[test]

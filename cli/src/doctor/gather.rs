@@ -117,7 +117,7 @@ fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
         facts.lags = Known::Is(of_groups.map(lag).collect());
         facts.projection = projection(settings, |_| None);
         if let Known::Is(Projection::Open { behind, .. }) = &mut facts.projection {
-            *behind = Some(status.projection_lag.unsigned_abs());
+            *behind = Some(status.projection_lag_records.unsigned_abs());
         }
         return;
     }

@@ -58,7 +58,7 @@ pub struct Status {
     pub lags: Vec<LagLine>,
     /// On Kafka, of which partitions that others have the workers of this process keep copies.
     pub standbys: Vec<StandbyLine>,
-    pub projection_lag: i64,
+    pub projection_lag_records: i64,
     pub disk: Disk,
 }
 
@@ -135,7 +135,7 @@ impl Operations {
         let Projected { summary, lags: of_projection } = projected;
         let mut lags = self.lags_of_log()?;
         let stages = if projection_failure.is_none() { self.stages(&summary, &lags)? } else { Vec::new() };
-        let projection_lag = of_projection.iter().map(|line| line.records).sum();
+        let projection_lag_records = of_projection.iter().map(|line| line.records).sum();
         lags.extend(of_projection);
         let (dead_letters, dead_letters_open) = self.count_dead_letters()?;
         let data_dir = &self.settings.node.data_dir;
@@ -157,7 +157,7 @@ impl Operations {
             dead_letters_open,
             stages,
             projection_failure,
-            projection_lag,
+            projection_lag_records,
             lags,
             standbys: self.store.log.following().into_iter().map(StandbyLine::from).collect(),
             disk: self.disk()?,
@@ -186,10 +186,10 @@ impl Operations {
                 DISK_LEFT_BYTES_WELL >> 20
             ));
         }
-        if status.projection_lag > PROJECTION_LAG_RECORDS_WELL {
+        if status.projection_lag_records > PROJECTION_LAG_RECORDS_WELL {
             problems.push(format!(
                 "the projection has {} records to read; what `order` shows is that much behind",
-                status.projection_lag
+                status.projection_lag_records
             ));
         }
         for line in status.lags.iter().filter(|line| line.group != PROJECTION_GROUP) {

@@ -19,6 +19,8 @@ use crate::times::{shown, span};
 
 /// How often it is looked for something new: two reads by index, and no more while nothing happens.
 pub const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long an order may take to appear that was submitted just before; after that, its key is taken for a wrong one.
+const CAPTURE_WAIT: Duration = Duration::from_secs(5);
 /// How often it is asked whether the service is still there, which alone makes anything happen.
 const SERVICE_CHECK_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,9 +45,17 @@ pub async fn watch(
     let deadline = arguments.timeout.map(|timeout| Instant::now() + timeout);
     let mut news = News { after: BEGINNING, ids: EventIds::default(), json: arguments.json };
     let mut service_check_at = Instant::now();
+    let captured_by = Instant::now() + arguments.timeout.unwrap_or(CAPTURE_WAIT).min(CAPTURE_WAIT);
     loop {
         // Before the history is read: then everything up to the end is in it.
-        let order = projection.order_row(&key).await?.ok_or_else(|| super::no_order(&arguments.key))?;
+        let Some(order) = projection.order_row(&key).await? else {
+            let now = Instant::now();
+            if now >= captured_by || !runs_somewhere(settings).await? {
+                return Err(super::no_order(&arguments.key).into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            continue;
+        };
         news.print(projection, &key).await?;
         if !order.state.is_active() {
             return Ok(ended(&key, order.state, arguments.json));
@@ -124,9 +134,14 @@ pub fn code_of(state: OrderState) -> u8 {
     }
 }
 
-/// Without a service nothing will ever happen. Where the projection is a database of its own, the service may run on another machine.
+/// Where the projection is a database of its own, the service may run on another machine.
+async fn runs_somewhere(settings: &Settings) -> anyhow::Result<bool> {
+    Ok(!settings.projection.url.is_empty() || Client::connect(&settings.node.data_dir).await?.is_some())
+}
+
+/// Without a service nothing will ever happen.
 async fn check_service(settings: &Settings, key: &OrderKey, state: OrderState) -> anyhow::Result<()> {
-    if !settings.projection.url.is_empty() || Client::connect(&settings.node.data_dir).await?.is_some() {
+    if runs_somewhere(settings).await? {
         return Ok(());
     }
     bail!(

@@ -1,15 +1,18 @@
 //! The plan of an order as a graph: tasks as they stand, and which waits for which.
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::order::OrderState;
 use domain::plan::TaskState;
 use projection::query::OrderView;
 use projection::rows::TaskRow;
+use serde::Serialize;
 
 /// The words of one group of 64 tasks.
 const WORD_BITS: usize = u64::BITS as usize;
 
 /// One task, as a picture shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     pub id: String,
     pub item: String,
@@ -28,6 +31,8 @@ pub struct Node {
 pub struct Graph {
     /// What stands above the picture.
     pub title: String,
+    /// Why there are no tasks, where there are none.
+    pub absence: &'static str,
     pub nodes: Vec<Node>,
     /// `(predecessor, successor)`, sorted, none twice.
     pub edges: Vec<(usize, usize)>,
@@ -57,7 +62,12 @@ impl Graph {
                 named.filter_map(|id| index.get(id)).filter(|from| **from < to).map(|from| (*from, to)),
             );
         }
-        Graph { title, nodes: tasks.into_iter().map(node).collect(), edges: edges.into_iter().collect() }
+        Graph {
+            title,
+            absence: absence(order.state),
+            nodes: tasks.into_iter().map(node).collect(),
+            edges: edges.into_iter().collect(),
+        }
     }
 
     /// The edges that no other way implies (the transitive reduction): what a picture needs.
@@ -102,6 +112,17 @@ impl Graph {
             *counts.entry(node.state).or_default() += 1;
         }
         counts
+    }
+}
+
+/// Why an order in this state has no plan.
+fn absence(state: OrderState) -> &'static str {
+    if state == OrderState::Rejected {
+        "no plan: the order was rejected"
+    } else if state.is_active() {
+        "no plan yet"
+    } else {
+        "no plan: the order ended before one was made"
     }
 }
 
@@ -187,6 +208,7 @@ pub mod testing {
         let edges: BTreeSet<(usize, usize)> = edges.into_iter().collect();
         Graph {
             title: "order \"a<b\": inProgress".to_owned(),
+            absence: absence(OrderState::InProgress),
             nodes: (0..size).map(node).collect(),
             edges: edges.into_iter().collect(),
         }
@@ -205,6 +227,13 @@ mod tests {
     fn edges_that_others_imply_are_left_out() {
         let graph = graph(5, [(0, 1), (1, 2), (0, 2), (2, 4), (0, 4), (3, 4)]);
         assert_eq!(graph.reduced_edges(), [(0, 1), (1, 2), (2, 4), (3, 4)]);
+    }
+
+    #[test]
+    fn why_there_is_no_plan_is_said_by_the_state_of_the_order() {
+        assert_eq!(absence(OrderState::Rejected), "no plan: the order was rejected");
+        assert_eq!(absence(OrderState::Cancelled), "no plan: the order ended before one was made");
+        assert_eq!(absence(OrderState::Validated), "no plan yet");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use domain::OrderKey;
 use projection::Projection;
+use projection::query::OrderView;
 
 mod dot;
 mod graph;
@@ -24,6 +25,9 @@ pub struct Arguments {
     /// A tree for the terminal, a graph for Graphviz, or a picture.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// As JSON, for programs: the tasks, each behind all that it waits for.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Writes to this file; without it, to standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -41,6 +45,7 @@ pub async fn plan(projection: &Projection, arguments: &Arguments) -> anyhow::Res
     let view = view.ok_or_else(|| super::no_order(&arguments.key))?;
     let graph = Graph::of(&view);
     let document = match arguments.format {
+        _ if arguments.json => format!("{:#}\n", as_json(&view, &graph)),
         Format::Text => text::render(&graph),
         Format::Dot => dot::render(&graph),
         Format::Svg => svg::render(&graph),
@@ -51,6 +56,18 @@ pub async fn plan(projection: &Projection, arguments: &Arguments) -> anyhow::Res
         None => print!("{document}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names of fields are contract.
+fn as_json(view: &OrderView, graph: &Graph) -> serde_json::Value {
+    let ids = |tasks: &[usize]| tasks.iter().map(|task| graph.nodes[*task].id.clone()).collect::<Vec<_>>();
+    let task = |(node, after): (&Node, &Vec<usize>)| {
+        let mut task = serde_json::json!(node);
+        task["after"] = ids(after).into();
+        task
+    };
+    let tasks: Vec<serde_json::Value> = graph.nodes.iter().zip(&graph.predecessors()).map(task).collect();
+    serde_json::json!({ "order": view.order.key, "state": view.order.state, "tasks": tasks })
 }
 
 /// Everything about a task that a box has no room for, a line each.

@@ -67,7 +67,7 @@ pub fn render(graph: &Graph) -> String {
 fn legend(svg: &mut String, graph: &Graph) {
     let counts: Vec<String> =
         graph.counts().iter().map(|(state, count)| format!("{} {count}", word(state))).collect();
-    let line = if counts.is_empty() { "no plan yet".to_owned() } else { counts.join(" · ") };
+    let line = if counts.is_empty() { graph.absence.to_owned() } else { counts.join(" · ") };
     svg.push_str(&format!("<text class=\"quiet\" x=\"{MARGIN}\" y=\"{}\">{line}</text>\n", MARGIN + 36));
 }
 

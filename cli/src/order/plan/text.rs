@@ -20,7 +20,7 @@ const PREDECESSORS_SHOWN: usize = 3;
 pub fn render(graph: &Graph) -> String {
     let mut text = format!("{}\n", printable(&graph.title));
     if graph.nodes.is_empty() {
-        text.push_str("no plan yet\n");
+        text.push_str(&format!("{}\n", graph.absence));
         return text;
     }
     text.push_str(&format!(
