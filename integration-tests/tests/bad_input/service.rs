@@ -107,7 +107,8 @@ fn rss_bytes_max(child: &Child) -> u64 {
     line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1_024
 }
 
-fn good(name: &str) -> Outgoing {
+/// Written now: one of 1970 would be past retention, and gone if its deletion came before its reader.
+fn good(name: &str, now_ms: i64) -> Outgoing {
     let (_, text) = super::good(name).swap_remove(1);
     Outgoing {
         topic: topics::ORDER_REQUESTS.into(),
@@ -118,7 +119,7 @@ fn good(name: &str) -> Outgoing {
             (headers::CONTENT_TYPE.into(), headers::JSON.into()),
             (headers::CE_ID.into(), name.to_owned().into()),
         ],
-        timestamp_ms: 0,
+        timestamp_ms: now_ms,
     }
 }
 
@@ -137,7 +138,7 @@ fn fill(site: &Site, cases: &[Case]) -> Vec<String> {
     for (number, record) in records.into_iter().enumerate() {
         if number.is_multiple_of(GOOD_EVERY) {
             let name = format!("between-{number}");
-            store.log.producer().send(&[good(&name)]).unwrap();
+            store.log.producer().send(&[good(&name, now_ms)]).unwrap();
             names.push(name);
         }
         store.log.producer().send(&[record]).unwrap();
