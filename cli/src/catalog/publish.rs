@@ -31,8 +31,13 @@ pub fn publish(settings: &Settings, directory: Option<&Path>, json: bool) -> any
             Publication::Published { version, digest, .. } => {
                 println!("published {version} (digest {digest}); new orders pin it, open ones keep their own")
             }
-            Publication::AlreadyThere { version, published_at, .. } => {
-                println!("{version} is there already with this content, published at {published_at}")
+            Publication::AlreadyThere { version, published_at, newest, .. } => {
+                println!("{version} is there already with this content, published at {published_at}");
+                if newest != version {
+                    println!(
+                        "new orders pin {newest}; to go back to this content, publish it under a newer version"
+                    );
+                }
             }
             Publication::Refused { reason, .. } => eprintln!("orderstream: {reason}"),
         }

@@ -108,9 +108,9 @@ pub fn everything(store: &Store) -> anyhow::Result<(BTreeSet<String>, Vec<TaskTy
 pub enum Publication {
     #[serde(rename_all = "camelCase")]
     Published { version: CatalogVersion, digest: String, published_at: Timestamp },
-    /// The same content under the same version.
+    /// The same content under the same version. `newest` is what new orders pin, and may be another one.
     #[serde(rename_all = "camelCase")]
-    AlreadyThere { version: CatalogVersion, digest: String, published_at: Timestamp },
+    AlreadyThere { version: CatalogVersion, digest: String, published_at: Timestamp, newest: CatalogVersion },
     #[serde(rename_all = "camelCase")]
     Refused { version: CatalogVersion, reason: String },
 }
@@ -143,7 +143,8 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
         Ok(None) => {
             let before = known.versions().find(|(known, ..)| **known == version);
             let published_at = before.map_or(published_at, |(_, at, _)| at);
-            return Ok(Publication::AlreadyThere { version, digest, published_at });
+            let newest = known.latest().map_or_else(|| version.clone(), |catalog| catalog.version.clone());
+            return Ok(Publication::AlreadyThere { version, digest, published_at, newest });
         }
         Err(refused) => {
             let reason = format!("{refused}; raise the version in the catalog's files");
