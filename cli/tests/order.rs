@@ -169,8 +169,8 @@ fn each_submitted_order_is_answered_with_what_became_of_it() {
     assert_eq!(codes, [0, 0, 3], "a repetition of what was refused is refused");
     let broken = dir.join("broken.json");
     std::fs::write(&broken, "{").unwrap();
-    submit(&dir, &[broken.to_str().unwrap()], 3, &["broken.json\", line 1: DocumentUnreadable"]);
-    submit(&dir, &["missing.json"], 1, &["could not read \"missing.json\""]);
+    submit(&dir, &["--wait", broken.to_str().unwrap()], 3, &["broken.json\", line 1: DocumentUnreadable"]);
+    submit(&dir, &["--wait", "missing.json"], 1, &["could not read \"missing.json\""]);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn planned(dir: &Path) {
     let file = dir.join("plan.svg");
     check(dir, &["order", "plan", &key("1"), "--format", "svg", "--output", file.to_str().unwrap()], 0, &[]);
     assert!(std::fs::read_to_string(file).unwrap().starts_with("<svg "));
-    check(dir, &["order", "plan", &key("2")], 0, &["no plan yet"]);
+    check(dir, &["order", "plan", &key("2")], 0, &["no plan: the order was rejected"]);
     check(
         dir,
         &["order", "plan", &key("1"), "--output", "/nowhere/plan"],

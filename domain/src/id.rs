@@ -129,6 +129,15 @@ impl OrderKey {
         OrderKey(parts.join("/"))
     }
 
+    /// What it was made of: requester, type and reference. `None` for a key that was made otherwise.
+    pub fn parts(&self) -> Option<[String; 3]> {
+        let plain = |part: &str| part.replace("%2F", "/").replace("%25", "%");
+        match self.0.split('/').collect::<Vec<_>>()[..] {
+            [requester, reference_type, reference] => Some([requester, reference_type, reference].map(plain)),
+            _ => None,
+        }
+    }
+
     /// Whether the key is within [`limits::ORDER_KEY_BYTES_MAX`], not empty, and shows what it is: it stands in logs and on terminals.
     pub fn is_well_formed(&self) -> bool {
         !self.0.is_empty()
@@ -221,5 +230,10 @@ mod tests {
         assert_eq!(key("TMF", "POnumber", "456").0, "TMF/POnumber/456");
         assert_ne!(key("a/b", "c", "d"), key("a", "b/c", "d"));
         assert_ne!(key("a%2Fb", "c", "d"), key("a/b", "c", "d"));
+        for parts in [["TMF", "POnumber", "456"], ["a/b", "%2F", "100 %/h"]] {
+            let [requester, reference_type, reference] = parts;
+            assert_eq!(key(requester, reference_type, reference).parts().unwrap(), parts);
+        }
+        assert_eq!(OrderKey::from("of-their-own").parts(), None);
     }
 }

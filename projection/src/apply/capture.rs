@@ -73,7 +73,9 @@ pub(super) fn describe(row: &mut OrderRow, order: &Order) {
     row.order_version = order.order_version;
     row.catalog_version = order.catalog_version.clone();
     row.requester = indexed(order.requester.clone());
-    row.external_id = order.external_id.clone().map(indexed);
+    // Most give no id of their own beside the reference that names the order.
+    let reference = || order.key.parts().map(|[.., reference]| reference);
+    row.external_id = order.external_id.clone().or_else(reference).map(indexed);
     row.contract = order.contract.clone();
     row.priority = u32::from(order.priority.level());
     row.category = order.category.clone();

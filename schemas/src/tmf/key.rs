@@ -74,10 +74,9 @@ pub(crate) fn made(
 
 /// What a key is made of: requester, type and reference. A key that is made otherwise is a reference as a whole.
 pub(super) fn parts(key: &OrderKey) -> (String, String, String) {
-    let plain = |part: &str| part.replace("%2F", "/").replace("%25", "%");
-    match key.as_str().split('/').collect::<Vec<_>>()[..] {
-        [requester, reference_type, reference] => (plain(requester), plain(reference_type), plain(reference)),
-        _ => (REQUESTER_UNKNOWN.to_owned(), REFERENCE_TYPE.to_owned(), key.as_str().to_owned()),
+    match key.parts() {
+        Some([requester, reference_type, reference]) => (requester, reference_type, reference),
+        None => (REQUESTER_UNKNOWN.to_owned(), REFERENCE_TYPE.to_owned(), key.as_str().to_owned()),
     }
 }
 

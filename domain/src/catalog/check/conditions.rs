@@ -1,11 +1,12 @@
 //! What expressions say: conditions that are always the same, fields that are never there, comparisons that never hold.
 use std::collections::BTreeSet;
 
-use cel::common::ast::{Expr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{Expr, IdedExpr, operators};
 use serde_json::Value;
 
 use super::Findings;
 use super::kinds::{Kind, Kinds, mistakes, texts};
+use super::parsed::{field, literal};
 use super::reach::Reach;
 use crate::catalog::compiled::{Compiled, walk};
 use crate::catalog::expression::{ITEM_ACTIONS, ITEM_FIELDS, ORDER_FIELDS, TASK_FIELDS, Variables};
@@ -96,28 +97,6 @@ fn fields(parsed: &IdedExpr) -> BTreeSet<(&str, &str)> {
     found
 }
 
-pub(super) fn field(node: &IdedExpr) -> Option<(&str, &str)> {
-    match &node.expr {
-        Expr::Select(select) => Some((ident(&select.operand)?, &select.field)),
-        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
-            [map, key] => Some((ident(map)?, text(key)?)),
-            _ => None,
-        },
-        Expr::Call(call) if call.func_name == operators::IN => match call.args.as_slice() {
-            [key, map] => Some((ident(map)?, text(key)?)),
-            _ => None,
-        },
-        Expr::Call(_)
-        | Expr::Unspecified
-        | Expr::Literal(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
-    }
-}
-
 /// `variable.field == literal`, either way round, and `!=`.
 fn comparisons(parsed: &IdedExpr) -> Vec<(&str, &str, Value)> {
     let mut found = Vec::new();
@@ -135,46 +114,6 @@ fn comparisons(parsed: &IdedExpr) -> Vec<(&str, &str, Value)> {
         }
     });
     found
-}
-
-fn ident(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Ident(name) => Some(name),
-        Expr::Unspecified
-        | Expr::Literal(_)
-        | Expr::Select(_)
-        | Expr::Call(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
-    }
-}
-
-pub(super) fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        Expr::Literal(_)
-        | Expr::Unspecified
-        | Expr::Ident(_)
-        | Expr::Select(_)
-        | Expr::Call(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
-    }
-}
-
-fn literal(node: &IdedExpr) -> Option<Value> {
-    let Expr::Literal(literal) = &node.expr else { return None };
-    match literal {
-        LiteralValue::Boolean(truth) => Some(Value::Bool(*truth.inner())),
-        LiteralValue::Int(number) => Some(Value::from(*number.inner())),
-        LiteralValue::String(text) => Some(Value::from(text.inner())),
-        // Numbers of several kinds are equal to one another in ways of their own.
-        LiteralValue::UInt(_) | LiteralValue::Double(_) | LiteralValue::Bytes(_) | LiteralValue::Null => None,
-    }
 }
 
 /// What the variables of one expression can hold.

@@ -2,7 +2,7 @@
 //! division by nothing, bounds that no number keeps. What the text does not tell is left to the evaluation.
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::conditions::{field, text};
+use super::parsed::{field, text};
 use crate::catalog::ProductSpecification;
 use crate::catalog::compiled::walk;
 use crate::catalog::expression::{ITEM_FIELDS, ORDER_FIELDS, TASK_FIELDS};

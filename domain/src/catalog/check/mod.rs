@@ -8,6 +8,7 @@ mod dependencies;
 mod fallout;
 mod kinds;
 mod offerings;
+mod parsed;
 mod reach;
 mod realisation;
 mod specifications;
