@@ -226,7 +226,7 @@ fn what_was_waited_for_is_handled_at_the_time_when_it_came() {
     let before_wait_ms = clock.0.load(Ordering::Relaxed);
     assert_eq!(world.worker.turn(WAIT).unwrap(), Turn::Worked);
     world.work();
-    assert_eq!(world.out(), [format!("a after  at {}", before_wait_ms + 1_000)]);
+    assert_eq!(world.out()[0], format!("a after  at {}", before_wait_ms + 1_000));
 }
 
 #[test]
