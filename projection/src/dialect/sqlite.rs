@@ -56,19 +56,23 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
     Ok(Pools::Sqlite { writer: writer.connect_with(options).await?, readers })
 }
 
-/// For whoever may read the file and perhaps not write it.
+/// For whoever changes nothing, and may perhaps not.
 fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
     let path = options.get_filename();
-    // Where it has no log beside it, SQLite would make one, even to look. Nobody has it open then.
-    let is_closed = !with_suffix(path, "-wal").exists();
-    let may_write = std::fs::OpenOptions::new().append(true).open(path).is_ok();
-    options
+    let options = options
         .clone()
         .disable_statement_logging()
-        .read_only(true)
-        .immutable(is_closed && !may_write)
+        .create_if_missing(false)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_KEPT)
+        .pragma("query_only", "on");
+    if std::fs::OpenOptions::new().append(true).open(path).is_ok() {
+        // The last to close the file clears away what lies beside it, and only who may write can do so.
+        return options;
+    }
+    // Where nothing lies beside it SQLite would make that, even to look. Nobody has the file open then.
+    let is_closed = !with_suffix(path, "-wal").exists();
+    options.read_only(true).immutable(is_closed)
 }
 
 /// Whether there is no file, or an empty one, or a whole database that is empty or a projection.
