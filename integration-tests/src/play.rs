@@ -98,6 +98,11 @@ impl Play {
         self.sent = until;
     }
 
+    /// How many partitions there are to work on: of the orders, of the products, and the one of the systems.
+    pub fn partitions(&self) -> u64 {
+        2 * u64::from(self.site.partitions) + 1
+    }
+
     /// Whether every partition of its topics is led, and no copy is behind.
     ///
     /// # Panics
