@@ -52,7 +52,10 @@ fn a_process_that_was_held_until_others_had_its_work_writes_nothing_of_it() {
     }
     until_all_have_partitions(&[&play.one, &play.other]);
     play.send_rest(TAKE_WAIT);
-    assert!(other.said().contains("partitions were lost to the group"), "{}", other.said());
+    // Which of the two it hears first, from its group or from the broker that fences it, is a matter of moments.
+    let said = other.said();
+    let expected = ["partitions were lost to the group", "batch is thrown away and tried again"];
+    assert!(expected.iter().any(|expected| said.contains(expected)), "{said}");
     play.end(&CLUSTER, one, other);
 }
 
