@@ -41,7 +41,7 @@ nightly: ## faults on real processes in their full numbers, and half an hour of 
 	@scripts/setup.sh
 	@source scripts/env.sh && cargo build $(ALL) --bins && ORDERSTREAM_BUDGET=nightly \
 		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test $(ALL) \
-		$(addprefix --test ,$(NIGHTLY)) -- --test-threads=1 --nocapture --include-ignored
+		$(addprefix --test ,$(NIGHTLY)) -- --test-threads=1 --nocapture
 	@$(MAKE) --no-print-directory simulate SIMULATE_SECONDS=$(SIMULATE_SECONDS_NIGHTLY)
 
 lint: ## format and clippy, warnings denied; shell scripts; the Dockerfiles

@@ -22,7 +22,6 @@ fn cluster() -> MutexGuard<'static, Cluster> {
 }
 
 #[test]
-#[ignore = "finds an event that is there twice, one time in a few: ARCHITECTURE.md, Known defects; make nightly plays it"]
 fn a_broker_that_is_restarted_under_load_costs_nothing_but_time() {
     let mut cluster = cluster();
     let mut play = Play::prepare(&cluster, "kafka_outages.restarted", 31, TIME_DIVISOR);

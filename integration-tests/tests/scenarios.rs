@@ -1,7 +1,12 @@
 //! Every golden scenario, in both worlds: the processors in memory, and the same ones on the embedded log.
+use bytes::Bytes;
+use domain::downstream::{DownstreamObserved, ObservationKind};
+use domain::{OrderKey, TaskId, Timestamp};
 use integration_tests::scenario::memory::InMemoryWorld;
 use integration_tests::scenario::on_log::LogWorld;
 use integration_tests::scenario::{World, file, judge, run, shipped_catalog};
+use runtime::{Outgoing, Record};
+use schemas::{headers, topics};
 use topology::SubTopology;
 
 /// Fewer would mean that some are not found.
@@ -87,4 +92,43 @@ fn a_scenario_that_says_something_untrue_is_found_out() {
     twist(&|it| {
         drop(it.answers.insert("activateFiber".to_owned(), vec!["failed:ADDRESS_REJECTED".to_owned()]))
     });
+}
+
+/// Two systems come back in the same millisecond, and one order waits for a turn at both.
+#[test]
+fn turns_of_two_systems_at_one_moment_are_two_signals() {
+    let catalog = shipped_catalog().unwrap();
+    let now = Timestamp(1_790_000_000_000);
+    let mut world = InMemoryWorld::new(SubTopology::defaults(), &catalog, now).unwrap();
+    let order_key = OrderKey("SHOP/orderNumber/1".into());
+    for system in ["warehouse", "workforce"] {
+        let failures = catalog.systems[system].circuit.failures_max;
+        let observed = |kind, task_id| {
+            let (system, order_key) = (system.to_owned(), order_key.clone());
+            let observed = DownstreamObserved { system, kind, order_key, task_id, priority: 2, at: now };
+            let topic = topics::DOWNSTREAM_OBSERVATIONS;
+            let value = world.codec().encode(topic, &observed).unwrap();
+            let (key, value) = (Some(Bytes::from(observed.system)), Some(value.into()));
+            let (topic, headers) = (topic.into(), Vec::new());
+            Outgoing { topic, partition: None, key, value, headers, timestamp_ms: now.0 }
+        };
+        let mut records: Vec<Outgoing> =
+            (0..failures).map(|_| observed(ObservationKind::Unanswered, None)).collect();
+        let task = TaskId::derived(&order_key, &"1".into(), system, "ship");
+        records.push(observed(ObservationKind::TurnWanted, Some(task)));
+        world.send(records).unwrap();
+    }
+    world.settle().unwrap();
+    let due = world.next_due().unwrap().expect("both are probed");
+    world.advance(due);
+    let written = world.settle().unwrap();
+    let signals = written.iter().filter(|record| &*record.topic == topics::ORDER_SIGNALS);
+    let id = |record: &Record| header(record, headers::CE_ID).expect("it has an id");
+    let ids: Vec<Bytes> = signals.map(id).collect();
+    assert_eq!(ids.len(), 2, "{written:?}");
+    assert_ne!(ids[0], ids[1]);
+}
+
+fn header(record: &Record, name: &str) -> Option<Bytes> {
+    record.headers.iter().find(|(found, _)| &**found == name).map(|(_, value)| value.clone())
 }

@@ -6,6 +6,7 @@
 //! Invariant: nothing here decides about an order. What a record means, a processor says.
 
 pub mod adapter;
+pub mod cause;
 pub mod graph;
 pub mod memory;
 pub mod regroup;

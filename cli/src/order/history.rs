@@ -7,6 +7,7 @@ use domain::id::event_id;
 use projection::Projection;
 use projection::rows::HistoryRow;
 use serde_json::Value;
+use topology::cause::{self, Cause};
 
 use super::list_table;
 use crate::text::shortened;
@@ -110,12 +111,15 @@ fn outside(row: &HistoryRow, sent: &BTreeMap<String, usize>) -> String {
     if cause == row.correlation_id {
         return format!("request {}", shortened(cause, ID_CHARS_MAX));
     }
-    let mut parts = cause.split('/');
-    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
-    match (first, second, sent.get(first)) {
-        ("timer", Some(processor), _) => format!("timer of {}", shortened(processor, CAUSE_CHARS_MAX)),
-        (_, _, Some(number)) => format!("answer to {number}"),
-        (_, _, None) => shortened(cause, CAUSE_CHARS_MAX),
+    let told = match cause::read(cause) {
+        Cause::Timer { processor } => return format!("timer of {}", shortened(processor, CAUSE_CHARS_MAX)),
+        Cause::Answer { feedback_id } => feedback_id,
+        // Earlier versions named an answer by its id alone.
+        Cause::Record(id) => id,
+    };
+    match told.split('/').next().and_then(|command| sent.get(command)) {
+        Some(number) => format!("answer to {number}"),
+        None => shortened(told, CAUSE_CHARS_MAX),
     }
 }
 

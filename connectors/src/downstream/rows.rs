@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, IteratorMode, Options, WriteBatch,
-    WriteOptions,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, IteratorMode,
+    Options, WriteBatch, WriteOptions,
 };
 
 pub(super) const ENTRIES: &str = "entries";
@@ -33,7 +33,9 @@ impl Rows {
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_keep_log_file_num(2);
-        let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options()));
+        // With the one that nothing is written to: RocksDB sets room aside by the largest buffer of all.
+        let families = FAMILIES.into_iter().chain([DEFAULT_COLUMN_FAMILY_NAME]);
+        let families = families.map(|name| ColumnFamilyDescriptor::new(name, family_options()));
         DB::open_cf_descriptors(&options, directory, families).map(Rows::Disk)
     }
 

@@ -12,6 +12,7 @@ use runtime::{HandlerError, Record};
 
 use super::states::FalloutCells;
 use super::{Run, dead_letter, header, place, unreadable, value};
+use crate::cause;
 use crate::graph::Processor;
 use crate::shell::ShellCells;
 
@@ -69,7 +70,8 @@ impl Run<'_> {
             return self.send_on(record, &feedback.order_key);
         }
         self.line.stages.answered(&feedback.system, feedback.kind);
-        let (key, id, now) = (feedback.order_key.clone(), feedback.feedback_id.0.clone(), self.shell.now());
+        let (key, now) = (feedback.order_key.clone(), self.shell.now());
+        let id = cause::of_answer(&feedback);
         if self.has(Processor::Validation) {
             let arrival = self.arrival(Processor::Validation, &id, now);
             self.validate(&key, validation::Event::Feedback(&feedback), &arrival)?;

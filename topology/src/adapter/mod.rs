@@ -16,6 +16,7 @@ use runtime::{DueTimer, Handler, HandlerError, Names, Record, Step};
 use schemas::codec::{Codec, StateCodec};
 use schemas::{headers, topics};
 
+use crate::cause;
 use crate::graph::{Processor, SubTopology};
 use crate::shell::Shell;
 use crate::stages::Stages;
@@ -166,7 +167,7 @@ impl Line {
             )));
         };
         let key = text_key(Some(&timer.key))?;
-        let id = format!("timer/{}/{}/{}", timer.processor, timer.name, timer.due_ms);
+        let id = cause::of_timer(&timer.processor, &key, &timer.name, timer.due_ms);
         // Without a trace: the one that the timer was set in has ended by now.
         let now = shell.now();
         let mut run = self.run(shell);

@@ -12,7 +12,7 @@ mod fetch;
 mod format;
 mod inspection;
 mod member;
-mod options;
+pub(crate) mod options;
 mod producer;
 mod reader;
 mod registration;

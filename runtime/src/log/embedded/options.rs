@@ -5,7 +5,7 @@
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
-    LogLevel, Options, UniversalCompactOptions,
+    DEFAULT_COLUMN_FAMILY_NAME, LogLevel, Options, UniversalCompactOptions,
 };
 
 use super::Durability;
@@ -44,6 +44,8 @@ impl Default for Memory {
 const LARGE_BUFFERS: usize = 4;
 /// The same for one with little in it.
 const SMALL_BUFFERS: usize = 16;
+/// The smallest that there can be.
+const UNUSED_BUFFER_BYTES: usize = 64 << 10;
 const WAL_BYTES_MAX: u64 = 128 << 20;
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -91,7 +93,16 @@ pub(crate) fn families(memory: Memory) -> Vec<ColumnFamilyDescriptor> {
     [LOG, STATE, TIMERS, TIMERS_DUE, POSITIONS, META, NEWEST]
         .into_iter()
         .map(|name| ColumnFamilyDescriptor::new(name, family(name, &cache, memory)))
+        .chain([unused()])
         .collect()
+}
+
+/// RocksDB keeps a family that nothing here writes to. The largest buffer counts nevertheless: so much is set aside for each file of the
+/// log of writes, and a store whose disk was full goes on only once there is so much room.
+pub(crate) fn unused() -> ColumnFamilyDescriptor {
+    let mut options = Options::default();
+    options.set_write_buffer_size(UNUSED_BUFFER_BYTES);
+    ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options)
 }
 
 fn family(name: &str, cache: &Cache, memory: Memory) -> Options {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::Error;
 use crate::log::embedded::directory::Directory;
+use crate::log::embedded::options::unused;
 
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const WRITE_BUFFERS_BYTES: usize = 48 << 20;
@@ -104,5 +105,6 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
             options.set_block_based_table_factory(&blocks);
             ColumnFamilyDescriptor::new(name, options)
         })
+        .chain([unused()])
         .collect()
 }
