@@ -33,6 +33,7 @@ pub struct Report {
 #[serde(rename_all = "camelCase")]
 pub struct Point {
     pub partitions: u32,
+    pub partitions_outward: u32,
     pub in_flight: usize,
     pub orders: u64,
     pub orders_per_s: f64,
@@ -61,6 +62,9 @@ pub struct Extent {
     /// Of the order-keyed topics. A transaction pays for each partition that it touches.
     #[arg(long, value_delimiter = ',', default_value = "2,8")]
     pub partitions: Vec<u32>,
+    /// Of the topics that no processor reads; 0: as many as of the others.
+    #[arg(long, default_value_t = 0)]
+    pub outward: u32,
     /// Settings of the service, as for `orderstream`; the environment comes on top.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -103,6 +107,7 @@ fn point(extent: &Extent, partitions: u32, in_flight: usize) -> anyhow::Result<P
     let (directory, measured) = (tempfile::tempdir()?, Duration::from_secs(extent.seconds));
     let mut settings = settings(extent.config.as_deref(), directory.path())?;
     settings.log.partitions = partitions;
+    settings.kafka.partitions_outward = extent.outward;
     create_topics(&settings)?;
     let options = settings.kafka_options();
     let bare = bare::measure(&options, partitions, in_flight, measured)?;
@@ -117,6 +122,7 @@ fn point(extent: &Extent, partitions: u32, in_flight: usize) -> anyhow::Result<P
     };
     Ok(Point {
         partitions,
+        partitions_outward: if extent.outward == 0 { partitions } else { extent.outward },
         in_flight,
         orders: ran.orders,
         orders_per_s: ran.orders_per_s,

@@ -40,6 +40,8 @@ pub enum Partitioning {
     Order,
     Product,
     System,
+    /// Read by no processor: however many partitions there are, those of one key lie in one.
+    Outward,
     /// One partition, read whole by every shard.
     Broadcast,
     /// Keys as they came; nobody depends on their place.
@@ -109,7 +111,7 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         name: COMMANDS_PREFIX, key: "order key", records: &["Command"],
         written_by: &["validation", "orchestration"], read_by: &["downstream systems"],
-        retention: Retention::Ms(INTERNAL_RETENTION_MS), partitioning: Partitioning::Order,
+        retention: Retention::Ms(INTERNAL_RETENTION_MS), partitioning: Partitioning::Outward,
     },
     Topic {
         name: FEEDBACK, key: "order key", records: &["Feedback"],
@@ -124,7 +126,7 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         name: PRODUCT_EVENTS, key: "product id", records: &["ProductChanged", "ProductReportRefused"],
         written_by: &["inventory"], read_by: &["projection", OUTSIDE],
-        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Product,
+        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Outward,
     },
     Topic {
         name: DOWNSTREAM_OBSERVATIONS, key: "system", records: &["DownstreamObserved"],
@@ -144,12 +146,12 @@ pub const TOPICS: &[Topic] = &[
     Topic {
         name: BILLING_INTENTS, key: "order key", records: &["BillingIntent"],
         written_by: &["orchestration"], read_by: &["billing", "projection"],
-        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Order,
+        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Outward,
     },
     Topic {
         name: NOTIFICATIONS, key: "order key", records: &["Notification"],
         written_by: &["orchestration"], read_by: &["whoever tells customers", "projection"],
-        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Order,
+        retention: Retention::Ms(STORY_RETENTION_MS), partitioning: Partitioning::Outward,
     },
     Topic {
         name: HEARTBEATS, key: "who sent it", records: &["Heartbeat"],

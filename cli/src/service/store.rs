@@ -50,13 +50,14 @@ fn retention_ms(declared_ms: i64, settings: &crate::settings::Retention) -> i64 
     }
 }
 
-/// Every topic, as the log wants it, with the retention that is declared.
-pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
+/// Every topic, as the log wants it, with the retention that is declared. `outward`: of those that no processor reads.
+pub fn specs(partitions: u32, outward: u32, systems: impl IntoIterator<Item = String>) -> Vec<TopicSpec> {
     let systems: Vec<String> = systems.into_iter().collect();
     let all = topics::all(systems.iter().map(String::as_str));
     let spec = |(name, topic): (String, &topics::Topic)| {
         let partitions = match topic.partitioning {
             Partitioning::Order | Partitioning::Product | Partitioning::Any => partitions,
+            Partitioning::Outward => outward,
             Partitioning::System | Partitioning::Broadcast => 1,
         };
         let (compacted, retention_ms) = match topic.retention {
@@ -69,9 +70,14 @@ pub fn specs(partitions: u32, systems: impl IntoIterator<Item = String>) -> Vec<
     all.into_iter().map(spec).collect()
 }
 
-/// The same with the retention that the settings say.
+/// The same with the counts and the retention that the settings say.
 pub fn settled_specs(settings: &Settings, systems: &BTreeSet<String>) -> Vec<TopicSpec> {
-    let mut topics = specs(settings.log.partitions, systems.iter().cloned());
+    let partitions = settings.log.partitions;
+    let outward = match (settings.log.kind, settings.kafka.partitions_outward) {
+        (LogKind::Embedded, _) | (LogKind::Kafka, 0) => partitions,
+        (LogKind::Kafka, outward) => outward,
+    };
+    let mut topics = specs(partitions, outward, systems.iter().cloned());
     for topic in &mut topics {
         topic.retention_ms = topic.retention_ms.map(|ms| retention_ms(ms, &settings.retention));
     }

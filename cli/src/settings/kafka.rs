@@ -58,6 +58,7 @@ pub struct Kafka {
     pub key_password: Hidden,
     pub prefix: String,
     pub replication: u16,
+    pub partitions_outward: u32,
     pub producers: usize,
     pub session_timeout_ms: u32,
     pub rejoin_at_once: bool,

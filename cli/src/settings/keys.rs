@@ -69,7 +69,7 @@ pub const KEYS: &[Key] = &[
         says: "Partitions of every order-keyed topic. Fixed once a data directory or the topics exist." },
     Key { name: "log.block_cache_bytes", kind: whole(8 * MIB, 64 * GIB), default: "33554432", unit: "bytes",
         says: "Memory for what was read from the store. More of it makes many open orders faster." },
-    Key { name: "log.write_buffers_bytes", kind: whole(16 * MIB, 16 * GIB), default: "67108864", unit: "bytes",
+    Key { name: "log.write_buffers_bytes", kind: whole(16 * MIB, 16 * GIB), default: "50331648", unit: "bytes",
         says: "Memory for what was written and is not yet in files of its own." },
 
     Key { name: "registry.url", kind: Kind::Text(Form::HttpOrEmpty), default: "", unit: "",
@@ -97,6 +97,8 @@ pub const KEYS: &[Key] = &[
         says: "Put before the names of all topics, groups and transactional ids: several systems may share one cluster. The same on all machines of a system." },
     Key { name: "kafka.replication", kind: whole(1, REPLICATION_MAX), default: "3", unit: "copies",
         says: "Copies of each topic that `orderstream topics create` makes; no more than there are brokers." },
+    Key { name: "kafka.partitions_outward", kind: whole(0, PARTITIONS_MAX), default: "0", unit: "partitions",
+        says: "Partitions of the topics that no processor reads (commands, product events, billing intents, notifications); 0: as many as log.partitions. A transaction sends one request to each partition that it touches, so fewer are faster; a system that reads its commands spreads them over no more consumers than there are partitions. Fixed once the topics exist." },
     Key { name: "kafka.producers", kind: whole(PRODUCERS_MIN as i64, PRODUCERS_MAX as i64), default: "4", unit: "producers",
         says: "Producers of each worker, used in turn: a transaction need not wait for the brokers' marks of the last." },
     Key { name: "kafka.session_timeout_ms", kind: whole(1_000, 300_000), default: "10000", unit: "ms",

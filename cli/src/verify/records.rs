@@ -117,7 +117,7 @@ impl Reading<'_> {
         let declared = topics::topic(self.topic);
         let is_ours = declared.is_some_and(|topic| !topic.written_by.contains(&"outside"));
         let is_keyed = declared.is_some_and(|topic| match topic.partitioning {
-            Partitioning::Order | Partitioning::Product => true,
+            Partitioning::Order | Partitioning::Product | Partitioning::Outward => true,
             Partitioning::System | Partitioning::Broadcast | Partitioning::Any => false,
         });
         let key = record.key.as_deref().unwrap_or_default();

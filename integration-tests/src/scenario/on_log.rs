@@ -24,6 +24,8 @@ use crate::kafka::Cluster;
 const PARTITIONS_EMBEDDED: u32 = 3;
 /// Each costs questions, and time.
 const PARTITIONS_KAFKA: u32 = 2;
+/// Another count than of the rest.
+const PARTITIONS_OUTWARD: u32 = 1;
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
 /// Until a commit that is on its way is looked for again.
 const TURN_WAIT: Duration = Duration::from_millis(1);
@@ -60,7 +62,7 @@ impl LogWorld {
     ) -> anyhow::Result<LogWorld> {
         let clock = ManualClock::at(now.0);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let topics = specs(PARTITIONS_EMBEDDED, published.systems.keys().cloned());
+        let topics = specs(PARTITIONS_EMBEDDED, PARTITIONS_EMBEDDED, published.systems.keys().cloned());
         let log = Embedded::open(directory, topics, Durability::Os, shared.clone())?;
         LogWorld::on(Store::on(log, shared)?, clock, groups, published)
     }
@@ -79,7 +81,7 @@ impl LogWorld {
     ) -> anyhow::Result<LogWorld> {
         let clock = ManualClock::at(now.0);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let mut topics = specs(PARTITIONS_KAFKA, published.systems.keys().cloned());
+        let mut topics = specs(PARTITIONS_KAFKA, PARTITIONS_OUTWARD, published.systems.keys().cloned());
         // The brokers' clock is another, by which all that happens here may be long past.
         topics.iter_mut().for_each(|spec| spec.retention_ms = None);
         let mut options = cluster.options(directory);

@@ -89,8 +89,8 @@ pub(super) fn topics(known: &Known<Vec<Drift>>) -> Option<Check> {
             } else if drift.is_hidden() {
                 "have the user of the settings given them (docs/operations.md, \"On Kafka\")".to_owned()
             } else if *setting == "partitions" {
-                "the count of a topic never changes: set log.partitions to what was found; or, while nothing lies there, delete all \
-                 topics and `orderstream topics create`"
+                "the count of a topic never changes: set log.partitions (kafka.partitions_outward of one that no processor reads) to \
+                 what was found; or, while nothing lies there, delete all topics and `orderstream topics create`"
                     .to_owned()
             } else {
                 format!(

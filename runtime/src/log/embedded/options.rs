@@ -36,7 +36,7 @@ pub struct Memory {
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { block_cache_bytes: 32 << 20, write_buffers_bytes: 64 << 20 }
+        Self { block_cache_bytes: 32 << 20, write_buffers_bytes: 48 << 20 }
     }
 }
 
