@@ -1,6 +1,6 @@
 //! What the processors' tests share: an arrival, an order, a way to run many inputs.
 use domain::catalog::{Catalog, CatalogPublished, Catalogs};
-use domain::order::event::Cause;
+use domain::order::event::{Cause, Evidence, OrderCaptured, OrderEvent, RevisionRefused};
 use domain::order::{Dates, ItemAction, OfferingRef, Order, OrderItem, Priority};
 use domain::{OrderKey, Timestamp};
 use serde_json::json;
@@ -17,6 +17,16 @@ pub(crate) fn key() -> OrderKey {
 
 pub(crate) fn cause(at: i64) -> Cause {
     arrival(at).cause(&key(), "request-1")
+}
+
+/// A request came: the `submission`-th one under the key.
+pub(crate) fn captured(at: i64, submission: u32) -> OrderEvent {
+    let evidence = Evidence { media_type: String::new(), digest: String::new(), size_bytes: 0 };
+    OrderCaptured { cause: cause(at), submission, order: order(), findings: Vec::new(), evidence }.into()
+}
+
+pub(crate) fn refused(at: i64, submission: u32) -> OrderEvent {
+    RevisionRefused { cause: cause(at), submission, request_id: "r".into(), reasons: Vec::new() }.into()
 }
 
 /// An order of one item, `1`, that adds the offering `fiber`.

@@ -124,6 +124,8 @@ impl Processor {
                 "DecompositionFailed",
                 "WaitFailed",
                 "OrderMarkedStuck",
+                "OrderCaptured",
+                "RevisionRefused",
                 "OrderValidated",
                 "OrderRejected",
                 "OrderDecomposed",

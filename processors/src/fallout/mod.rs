@@ -76,6 +76,14 @@ pub fn handle(
 impl Step<'_> {
     fn take(&mut self, event: &OrderEvent) {
         match event {
+            OrderEvent::OrderCaptured(event) => {
+                let begun = || Head { submission: event.submission, ..Head::default() };
+                self.head.get_or_insert_with(begun);
+            }
+            // A request under the key of an order that ended long ago.
+            OrderEvent::RevisionRefused(event) => {
+                self.head.take_if(|head| head.submission == event.submission && head.subjects == 0);
+            }
             OrderEvent::OrderValidated(event) => {
                 let head = self.head.get_or_insert_default();
                 head.catalog_version = Some(event.order.catalog_version.clone());
@@ -94,13 +102,13 @@ impl Step<'_> {
                 self.resolve(SUBJECT_STUCK, "the order moved again");
             }
             OrderEvent::WaitFailed(event) => self.block(blockage::wait(event)),
+            // Where the scan is apart, the order may have ended before it heard of that.
+            OrderEvent::OrderMarkedStuck(_) if self.head.is_none() => {}
             OrderEvent::OrderMarkedStuck(event) => self.block(blockage::stuck(event)),
             OrderEvent::OrderStateChanged(event) => self.order_moved(event),
             OrderEvent::TaskStateChanged(event) => self.task_moved(event),
             // Nothing of these blocks an order or frees it.
-            OrderEvent::OrderCaptured(_)
-            | OrderEvent::RequestIgnored(_)
-            | OrderEvent::RevisionRefused(_)
+            OrderEvent::RequestIgnored(_)
             | OrderEvent::FeasibilityAsked(_)
             | OrderEvent::ItemStateChanged(_)
             | OrderEvent::ServiceOrderStateChanged(_)

@@ -32,6 +32,9 @@ pub struct Head {
     pub subjects: u32,
     /// How many cases are open.
     pub open: u32,
+    /// The submission that it began with; a refusal of that one ends it. 0: it began with a case, or was kept by an earlier version.
+    #[serde(default)]
+    pub submission: u32,
 }
 
 /// A task or a stage of the order that was blocked.

@@ -9,7 +9,7 @@ use domain::{CaseId, CommandId, Reason, ReasonCode, TaskId, Timestamp};
 
 use super::*;
 use crate::MemoryCells;
-use crate::testing::{arrival, catalogs, cause, key, order};
+use crate::testing::{arrival, captured, catalogs, cause, key, order, refused};
 
 fn task(name: &str) -> TaskId {
     TaskId::derived(&key(), &"1".into(), name, "activate")
@@ -196,6 +196,24 @@ fn a_stuck_order_has_the_case_that_the_scan_named_until_it_moves() {
     ]);
     assert_eq!((first_case(&events).case.id, first_case(&events).case.task_id), (case_id, Some(task("a"))));
     assert_eq!(first_case(&events).case.detection, Detection::StuckOrder);
+}
+
+#[test]
+#[rustfmt::skip]
+fn a_mark_that_comes_after_the_end_of_its_order_opens_no_case() {
+    let stuck = |at| OrderEvent::from(OrderMarkedStuck { cause: cause(at), case_id: CaseId::derived(&key(), "stuck", "since"), silent_since: Timestamp(0), task_id: None, item_id: None });
+    let opened = "opened StuckOrder ORDER_STUCK Low for order-operations";
+    let (cells, _) = check(&[(captured(0, 1), ""), (validated(1, 4), ""), (moved(2, OrderState::Completed), ""), (stuck(3), "")]);
+    assert!(cells.0.is_empty(), "{cells:?}");
+    check(&[(captured(0, 1), ""), (stuck(1), opened)]);
+}
+
+#[test]
+fn a_refused_request_leaves_nothing_and_takes_nothing() {
+    let (cells, _) = check(&[(captured(0, 2), ""), (refused(1, 2), "")]);
+    assert!(cells.0.is_empty(), "{cells:?}");
+    let (cells, _) = check(&[(captured(0, 1), ""), (validated(1, 4), ""), (captured(2, 2), ""), (refused(3, 2), "")]);
+    assert_eq!(cells.0.len(), 1, "{cells:?}");
 }
 
 #[test]

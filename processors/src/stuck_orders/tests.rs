@@ -3,14 +3,13 @@ use domain::fallout::{
 };
 use domain::order::OrderTrigger;
 use domain::order::event::{
-    Evidence, FalloutDetected, FalloutResolved, FeasibilityAsked, OrderCaptured, OrderRejected,
-    RevisionRefused,
+    FalloutDetected, FalloutResolved, FeasibilityAsked, OrderRejected,
 };
 use domain::plan::{ExecutionMode, Failure, TaskTrigger};
 use domain::{CommandId, TaskId};
 
 use super::*;
-use crate::testing::{arrival, cause, key, order};
+use crate::testing::{arrival, captured, cause, key, refused};
 
 const SETTINGS: Settings = Settings { grace_ms: 10, stage_ms: 100, deferred_ms: 1_000 };
 
@@ -20,15 +19,6 @@ fn task(name: &str) -> TaskId {
 
 fn case(name: &str) -> CaseId {
     CaseId::derived(&key(), "test", name)
-}
-
-fn captured(at: i64, submission: u32) -> OrderEvent {
-    let evidence = Evidence { media_type: String::new(), digest: String::new(), size_bytes: 0 };
-    OrderCaptured { cause: cause(at), submission, order: order(), findings: Vec::new(), evidence }.into()
-}
-
-fn refused(at: i64, submission: u32) -> OrderEvent {
-    RevisionRefused { cause: cause(at), submission, request_id: "r".into(), reasons: Vec::new() }.into()
 }
 
 fn rejected(at: i64) -> OrderEvent {
