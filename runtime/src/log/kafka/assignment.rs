@@ -146,7 +146,7 @@ impl Member {
         }
         let released = std::mem::take(&mut self.releasing);
         let places = self.places(&released)?;
-        self.store.touch(released.iter().copied(), self.shared.clock.now_ms())?;
+        self.note_newness(&released);
         self.forget_partitions(&released);
         self.upkeep.follow_anew();
         self.consumer()?.incremental_unassign(&places).map_err(failed("give partitions up"))
@@ -243,7 +243,9 @@ impl Member {
     fn prove(&mut self) -> Result<Proof, Error> {
         let consumer = self.consumer()?;
         let Some(metadata) = consumer.group_metadata() else { return Ok(Proof::AskAgain) };
-        let next_offset = self.store.progress(UNUSED)?.map_or(0, |progress| progress.next_offset.max(0));
+        // Any offset will do: a store that cannot be read must not cost what the group has decided.
+        let progress = self.store.progress(UNUSED).ok().flatten();
+        let next_offset = progress.map_or(0, |progress| progress.next_offset.max(0));
         let mut unused = TopicPartitionList::new();
         unused
             .add_partition_offset(&self.changelog, wire_partition(UNUSED), Offset::Offset(next_offset))
@@ -318,7 +320,6 @@ impl Member {
             if Instant::now() >= deadline {
                 // What hangs is left behind; the next try makes new producers, which settle it.
                 self.pipeline = None;
-                self.store_behind = true;
                 return Err(Error::WaitEnded { wait_ms: DRAIN_WAIT.as_millis() as u64 });
             }
             self.signal.wait(deadline.min(Instant::now() + LOOK_WAIT));
@@ -336,7 +337,6 @@ impl Member {
         self.in_flight.clear();
         self.waiting.clear();
         if self.pipeline.as_ref().is_none_or(Pipeline::is_broken) {
-            self.store_behind = true;
             self.pipeline = None;
             let (store, signal) = (self.store.clone(), self.signal.clone());
             self.pipeline = Some(Pipeline::start(&self.shared, &self.membership.worker, store, signal)?);
@@ -347,16 +347,28 @@ impl Member {
         if let Some(pipeline) = &self.pipeline {
             pipeline.resume();
         }
-        self.store_behind = false;
         self.failed = false;
         Ok(())
     }
 
     /// Positions, and where needed state, of these partitions as they are committed; reads on from there.
+    ///
+    /// What is on its way here meanwhile is cut short: it may take long, and goes on afterwards from where it was.
     fn read_committed(&mut self, partitions: &[u32]) -> Result<(), Error> {
         if partitions.is_empty() {
             return Ok(());
         }
+        let cut: Vec<u32> = self.restoring.keys().copied().collect();
+        self.stop_restoring(&cut);
+        let read = self.read_held(partitions);
+        for partition in cut {
+            let ticket = self.restorer.want(partition, true)?;
+            self.restoring.insert(partition, ticket);
+        }
+        read
+    }
+
+    fn read_held(&mut self, partitions: &[u32]) -> Result<(), Error> {
         let mut tickets = Vec::with_capacity(partitions.len());
         for partition in partitions {
             tickets.push(self.restorer.want(*partition, false)?);
@@ -379,23 +391,21 @@ impl Member {
     fn await_tickets(&mut self, tickets: &[u64]) -> Result<Vec<Restored>, Error> {
         let deadline = Instant::now() + DRAIN_WAIT;
         let mut done = Vec::with_capacity(tickets.len());
-        while done.len() < tickets.len() {
+        loop {
             self.signal.clear();
             while let Some(restored) = self.restorer.take()? {
                 if tickets.contains(&restored.ticket) {
                     done.push(restored);
-                } else if self.restoring.get(&restored.partition) == Some(&restored.ticket) {
-                    // Of a partition that is on its way here: asked for again, to be handed out at the next poll.
-                    let ticket = self.restorer.want(restored.partition, true)?;
-                    self.restoring.insert(restored.partition, ticket);
                 }
+            }
+            if done.len() == tickets.len() {
+                return Ok(done);
             }
             if Instant::now() >= deadline {
                 return Err(Error::WaitEnded { wait_ms: DRAIN_WAIT.as_millis() as u64 });
             }
             self.signal.wait(deadline.min(Instant::now() + LOOK_WAIT));
         }
-        Ok(done)
     }
 
     /// Leaves the group, and frees the store.

@@ -74,8 +74,6 @@ pub struct Member {
     pub(super) next_id: u64,
     /// A batch failed: nothing is appended until a rewind.
     pub(super) failed: bool,
-    /// Whether what is committed is more than the store knows of.
-    pub(super) store_behind: bool,
     pub(super) names: Names,
     pub(super) upkeep: Upkeep,
     /// No timer of the partition is due before: the scan need not pass what fired long ago and is not yet compacted away.
@@ -117,7 +115,6 @@ impl Member {
             in_flight: VecDeque::new(),
             next_id: 0,
             failed: false,
-            store_behind: false,
             names: Names::default(),
             upkeep: parts.upkeep,
             timers_from_ms: HashMap::new(),
@@ -216,9 +213,6 @@ impl Member {
             }
         };
         self.in_flight.pop_front();
-        if matches!(outcome, Outcome::Unknown { .. }) {
-            self.store_behind = true;
-        }
         Some((id, outcome))
     }
 

@@ -220,6 +220,14 @@ impl Options {
         config
     }
 
+    /// For reading what state is restored from.
+    pub(crate) fn restoring(&self, id: &str, group: &str) -> ClientConfig {
+        let mut config = self.reading(id, group);
+        // A place that has gone since it was looked at is looked at again.
+        config.set("auto.offset.reset", "error");
+        config
+    }
+
     /// For reading the same partitions, chosen by hand, to the end of its life.
     pub(crate) fn following(&self, id: &str, group: &str) -> ClientConfig {
         let mut config = self.reading(id, group);
@@ -357,6 +365,7 @@ mod tests {
             for config in [
                 options.asking("x", false),
                 options.reading("x", "g"),
+                options.restoring("x", "g"),
                 options.following("x", "g"),
                 options.standing_by("x", "g"),
                 options.joining("x", "g"),

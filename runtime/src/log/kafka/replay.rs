@@ -204,9 +204,21 @@ pub(super) fn is_gone(problem: &KafkaError) -> bool {
     problem.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
 }
 
+/// By partition.
+pub(super) type Replays = BTreeMap<u32, (Ticket, Replay)>;
+
+/// How the end of a changelog was come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// By the client, which stands behind the marks of transactions too.
+    Marks,
+    /// Before a record that is left.
+    End,
+}
+
 impl Run {
     /// Reads all of them to their ends, side by side.
-    pub(super) fn replay(&self, replays: &mut BTreeMap<u32, (Ticket, Replay)>) -> Result<(), Error> {
+    pub(super) fn replay(&self, replays: &mut Replays) -> Result<(), Error> {
         let mut assigned = TopicPartitionList::new();
         for (partition, (_, replay)) in &*replays {
             let from = Offset::Offset(replay.next_offset);
@@ -220,6 +232,10 @@ impl Run {
                 Some(Ok(message)) => {
                     let Ok(partition) = u32::try_from(message.partition()) else { continue };
                     let Some((_, replay)) = replays.get_mut(&partition) else { continue };
+                    if !replay.looked_again && self.seems_to_end() {
+                        self.at_end(replays, partition, Seen::End)?;
+                        continue;
+                    }
                     if replay.take(self, partition, &message) {
                         self.known.replayed.fetch_add(1, Ordering::Relaxed);
                     }
@@ -228,16 +244,8 @@ impl Run {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    if let Ok(partition) = u32::try_from(partition)
-                        && let Some((ticket, mut replay)) = replays.remove(&partition)
-                    {
-                        match self.has_all(partition, &mut replay)? {
-                            true => replay.finish(self, partition)?,
-                            false => {
-                                self.look_again(ticket, partition, &mut replay)?;
-                                replays.insert(partition, (ticket, replay));
-                            }
-                        }
+                    if let Ok(partition) = u32::try_from(partition) {
+                        self.at_end(replays, partition, Seen::Marks)?;
                     }
                 }
                 Some(Err(problem)) if is_gone(&problem) => {
@@ -252,15 +260,26 @@ impl Run {
         Ok(())
     }
 
-    /// Whether the end of what is settled, which the client has come to, is the one that was asked for. It may lie before that for a
-    /// moment: who has just become the partition's leader has all records, and is yet to hear how many of them the others have.
-    fn has_all(&self, partition: u32, replay: &mut Replay) -> Result<bool, Error> {
-        let positions = self.consumer.position().map_err(failed("ask where the reading stands"))?;
-        replay.pass_marks(&positions, &self.inputs.changelog, partition);
-        let faults = self.shared.options.faults.as_ref();
-        let seems_early = faults.is_some_and(|faults| faults.take_early_end());
+    /// What is settled ends here. It may be before the end that was asked for, for a moment: who has just become the partition's leader
+    /// has all records, and is yet to hear how many of them the others have.
+    fn at_end(&self, replays: &mut Replays, partition: u32, seen: Seen) -> Result<(), Error> {
+        let Some((ticket, mut replay)) = replays.remove(&partition) else { return Ok(()) };
+        if seen == Seen::Marks {
+            let positions = self.consumer.position().map_err(failed("ask where the reading stands"))?;
+            replay.pass_marks(&positions, &self.inputs.changelog, partition);
+        }
         // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
-        Ok(replay.looked_again || (replay.is_at_end() && !seems_early))
+        if replay.is_at_end() || replay.looked_again {
+            return replay.finish(self, partition);
+        }
+        self.look_again(ticket, partition, &mut replay)?;
+        replays.insert(partition, (ticket, replay));
+        Ok(())
+    }
+
+    /// A test has a changelog end while there are records left.
+    fn seems_to_end(&self) -> bool {
+        self.shared.options.faults.as_ref().is_some_and(|faults| faults.take_early_end())
     }
 
     /// Reads on from where it is once the leader knows that all is settled before the end that was asked for.

@@ -16,16 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::Shared;
 use super::context::Quiet;
 use super::ends::Ends;
 use super::failure::{failed, refused};
+use super::options::TRANSACTION_TIMEOUT;
 use super::origin::{self, Bounds, Recognised};
 use super::replay::Replay;
 use super::standby::Standby;
@@ -41,6 +42,8 @@ const RETRY_MS_MIN: u64 = 50;
 const RETRY_MS_MAX: u64 = 5_000;
 /// Between two looks whether open transactions are settled; they are within milliseconds, or after their own time-out.
 const SETTLED_LOOK: Duration = Duration::from_millis(5);
+/// The longest wait for it: a transaction may last so long, and brokers look for those that have lasted too long every ten seconds.
+const SETTLED_WAIT: Duration = Duration::from_secs(2 * TRANSACTION_TIMEOUT.as_secs() + 5);
 /// Names one assignment of a partition: what belongs to an older one is of no interest any more.
 pub(crate) type Ticket = u64;
 
@@ -112,9 +115,7 @@ impl Restorer {
         store: Arc<Store>,
         signal: Arc<Signal>,
     ) -> Result<Self, Error> {
-        let mut config = shared.options.reading(&format!("{worker}-restore"), &inputs.group);
-        // A place that has gone since it was looked at is looked at again.
-        config.set("auto.offset.reset", "error");
+        let config = shared.options.restoring(&format!("{worker}-restore"), &inputs.group);
         let consumer = BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)?;
         let ends = Ends::new(&shared.options, &format!("{worker}-ends"))?;
         let (jobs_in, jobs) = unbounded(); // bounded by the partitions there are
@@ -156,7 +157,12 @@ impl Restorer {
 
     /// The next that is ready. An error is one that trying again does not mend.
     pub(crate) fn take(&self) -> Result<Option<Restored>, Error> {
-        self.restored.try_recv().ok().transpose()
+        match self.restored.try_recv() {
+            Ok(restored) => restored.map(Some),
+            Err(TryRecvError::Empty) => Ok(None),
+            // Its thread ended by a panic, which has been told. Whoever waits for a partition would wait for ever.
+            Err(TryRecvError::Disconnected) => Err(Error::Closed),
+        }
     }
 
     /// How many records of the changelog were read so far.
@@ -248,7 +254,13 @@ impl Run {
                     return;
                 }
                 Err(problem) if problem.is_passing() => {
-                    debug!(reason = problem.chain(), retry_ms, "restore is tried again");
+                    let partitions: Vec<u32> = batch.iter().map(|wanted| wanted.partition).collect();
+                    let reason = problem.chain();
+                    if retry_ms == RETRY_MS_MIN {
+                        warn!(worker = %self.worker, ?partitions, reason, "state could not be restored; it is tried again");
+                    } else {
+                        debug!(worker = %self.worker, ?partitions, reason, retry_ms, "restore is tried once more");
+                    }
                     self.known.stop.wait(Duration::from_millis(retry_ms));
                     retry_ms = (retry_ms * 2).min(RETRY_MS_MAX);
                 }
@@ -332,8 +344,14 @@ impl Run {
     }
 
     /// Until all that is written before `high` is either committed or aborted.
+    ///
+    /// Errors: it takes longer than any transaction may. Then so much may not be there any more, and the end is asked for anew.
     pub(super) fn await_settled(&self, ticket: Ticket, partition: u32, high: i64) -> Result<(), Error> {
+        let deadline = Instant::now() + SETTLED_WAIT;
         while self.known.wants(ticket) && self.ends.committed(&self.inputs.changelog, partition)?.1 < high {
+            if Instant::now() >= deadline {
+                return Err(Error::WaitEnded { wait_ms: SETTLED_WAIT.as_millis() as u64 });
+            }
             self.known.stop.wait(SETTLED_LOOK);
         }
         Ok(())

@@ -37,6 +37,8 @@ const ENDS_EVERY: Duration = Duration::from_secs(2);
 const ENDS_WAIT: Duration = Duration::from_millis(500);
 /// How long it may take to find out where a changelog begins and ends, and to know it again.
 const LOOK_AGAIN_WAIT: Duration = Duration::from_secs(2);
+/// As many are begun in one turn: to know a changelog again the client reads ahead in each.
+const BEGUN_AT_ONCE_MAX: usize = 8;
 /// After a failure.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
 /// A store that has all is noted to be new so often, though nothing comes.
@@ -220,8 +222,8 @@ impl Standby {
 
     /// Finds out where the copies stand that are not followed yet, and has them read from there.
     fn begin_new(&mut self, run: &Run) -> Result<(), Error> {
-        let new: Vec<u32> =
-            self.wanted.iter().copied().filter(|partition| !self.followed.contains_key(partition)).collect();
+        let new = self.wanted.iter().copied().filter(|partition| !self.followed.contains_key(partition));
+        let new: Vec<u32> = new.take(BEGUN_AT_ONCE_MAX).collect();
         if new.is_empty() {
             return Ok(());
         }

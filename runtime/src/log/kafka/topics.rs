@@ -238,12 +238,15 @@ pub(super) fn metadata(options: &Options) -> Result<Metadata, Error> {
 /// A wrong password is no reason to wait for brokers until the end: that is over as soon as they say so.
 fn metadata_of(client: &BaseConsumer<Asking>, topic: Option<&str>) -> Result<Metadata, Error> {
     let deadline = Instant::now() + ASK_WAIT;
+    let mut look = REFUSAL_LOOK;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let problem = match client.fetch_metadata(topic, left.min(REFUSAL_LOOK)) {
+        let problem = match client.fetch_metadata(topic, left.min(look)) {
             Ok(metadata) => return Ok(metadata),
             Err(problem) => problem,
         };
+        // An answer that comes after its look is thrown away, and a large cluster may take long for each.
+        look *= 2;
         // What the client tells by itself comes with what it reads, and it reads nothing.
         while client.poll(Duration::ZERO).is_some() {}
         let told = client.context().told();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tracing::warn;
+
 use super::member::Member;
 use crate::Error;
 
@@ -15,26 +17,31 @@ pub(super) struct Upkeep {
     touched_ms: i64,
     /// When it was last looked whether something is due: who comes late may have been expelled meanwhile.
     looked_ms: i64,
-    /// What was asked to be followed; None: to be asked anew.
-    followed: Option<BTreeSet<u32>>,
+    /// Whether it was said what is to be followed, and nothing has changed since.
+    follows: bool,
 }
 
 impl Upkeep {
     pub(super) fn new(partitions: u32, now_ms: i64) -> Self {
-        Self { partitions, touched_ms: now_ms, looked_ms: now_ms, followed: None }
+        Self { partitions, touched_ms: now_ms, looked_ms: now_ms, follows: false }
     }
 
     /// What this member has has changed.
     pub(super) fn follow_anew(&mut self) {
-        self.followed = None;
+        self.follows = false;
     }
 
-    /// Whether the store is to be touched. Not by one that was held up for longer than its group waits for it: others may have what
-    /// it thinks it has, and a store that says that it is new would not be looked at closely any more.
+    /// Whether it was held up for longer than its group waits for it: others may have what it thinks it has, and a store that says that
+    /// it is new would not be looked at closely any more.
+    fn is_held_up(&self, now_ms: i64, session_timeout_ms: u32) -> bool {
+        now_ms.saturating_sub(self.looked_ms) >= i64::from(session_timeout_ms)
+    }
+
+    /// Whether the store is to be touched.
     fn is_touch_due(&mut self, now_ms: i64, session_timeout_ms: u32) -> bool {
-        let held_up_ms = now_ms.saturating_sub(self.looked_ms);
+        let is_held_up = self.is_held_up(now_ms, session_timeout_ms);
         self.looked_ms = now_ms;
-        if held_up_ms >= i64::from(session_timeout_ms) || now_ms < self.touched_ms {
+        if is_held_up || now_ms < self.touched_ms {
             self.touched_ms = now_ms;
             return false;
         }
@@ -58,16 +65,31 @@ impl Member {
     pub(super) fn keep_up(&mut self) -> Result<(), Error> {
         let now_ms = self.shared.clock.now_ms();
         if self.upkeep.is_touch_due(now_ms, self.shared.options.session_timeout_ms) {
-            self.store.touch(self.held.iter().copied(), now_ms)?;
+            self.touch(&self.held, now_ms);
         }
         self.follow()
+    }
+
+    /// Has the store note how new it is in partitions that are given up.
+    pub(super) fn note_newness(&self, partitions: &[u32]) {
+        let now_ms = self.shared.clock.now_ms();
+        if !self.upkeep.is_held_up(now_ms, self.shared.options.session_timeout_ms) {
+            self.touch(partitions, now_ms);
+        }
+    }
+
+    /// A store that seems older than it is costs a rebuild at most. Nothing else may wait for it.
+    fn touch(&self, partitions: &[u32], now_ms: i64) {
+        if let Err(problem) = self.store.touch(partitions.iter().copied(), now_ms) {
+            warn!(worker = %self.membership.worker, reason = problem.chain(), "how new the store is could not be noted");
+        }
     }
 
     /// Has followed what this member does not have. What a batch on its way may still write is left out until that is settled, and
     /// after a failure nothing changes before the way back: two would write one partition's state.
     fn follow(&mut self) -> Result<(), Error> {
         let partitions_max = self.shared.options.standby_partitions_max;
-        if partitions_max == 0 || self.failed || self.upkeep.followed.is_some() {
+        if partitions_max == 0 || self.failed || self.upkeep.follows {
             return Ok(());
         }
         // Before the group has said what is this member's, it would follow that too.
@@ -82,9 +104,7 @@ impl Member {
         let chosen = chosen(&name, self.upkeep.partitions, &own, partitions_max);
         let now: BTreeSet<u32> = chosen.difference(&late).copied().collect();
         self.restorer.follow(now)?;
-        if late.is_empty() {
-            self.upkeep.followed = Some(chosen);
-        }
+        self.upkeep.follows = late.is_empty();
         Ok(())
     }
 }
