@@ -34,7 +34,7 @@ struct Step<'a> {
     correlation_id: &'a str,
     /// What the event itself follows from: equal however often it is told.
     causation_id: &'a str,
-    /// None until something is to be known of the order.
+    /// None before the order is captured, and after it has ended.
     head: Option<Head>,
     outputs: Vec<OrderEvent>,
 }
