@@ -1,4 +1,5 @@
 //! The real binary on a data directory of its own, as an operator uses it.
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -139,8 +140,17 @@ impl Service {
         }
     }
 
-    /// Ends it as a crash does.
-    pub fn kill(self) {}
+    /// Ends it as a crash does, also where it is held.
+    ///
+    /// # Panics
+    /// It had ended by itself: then nothing was killed, whatever the test is about.
+    #[track_caller]
+    pub fn kill(mut self) {
+        self.signal(Signal::SIGKILL);
+        let status = self.child.wait().expect("it is our child");
+        let killed = Some(Signal::SIGKILL as i32);
+        assert_eq!(status.signal(), killed, "it had ended by itself: {}", self.said());
+    }
 
     /// Holds it: it hears nothing, and does nothing, as on a machine that hangs.
     pub fn hold(&self) {
