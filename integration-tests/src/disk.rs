@@ -1,5 +1,5 @@
-//! A real full disk: a small file system of its own, mounted where nobody else sees it. Where nothing may be mounted, a limit on the
-//! size of files stands in for it: the kernel refuses to let a file grow, with another error.
+//! A real full disk: a small file system of its own, mounted where nobody else sees it. Where nothing may be mounted, a test with
+//! a limit on the size of files has to do: the kernel refuses to let a file grow, with another error.
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,7 +14,7 @@ pub enum Disk {
     Small(PathBuf),
     /// It was played, by a second run of the test that had a small one.
     Played,
-    /// Nothing may be mounted here: by a limit on the size of files.
+    /// Nothing may be mounted here: not at all.
     Limited,
 }
 
@@ -34,7 +34,7 @@ pub fn small(test: &str, mebibytes: u32) -> Disk {
     let may_mount =
         Command::new("unshare").args(unshare).args(["sh", "-c", &mount]).stderr(Stdio::null()).status();
     if !may_mount.is_ok_and(|status| status.success()) {
-        eprintln!("no file system may be mounted here: it is played with a limit on the size of files");
+        eprintln!("no file system may be mounted here: only a limit on the size of files is played");
         return Disk::Limited;
     }
     let script = format!("{mount} && exec \"$0\" --exact {test} --nocapture");

@@ -25,10 +25,6 @@ fn said(service: &Service, what: &str) -> usize {
 
 #[test]
 fn a_log_that_may_not_grow_refuses_orders_and_loses_none() {
-    with_limited_files();
-}
-
-fn with_limited_files() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -70,8 +66,8 @@ fn with_limited_files() {
 fn a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room() {
     match disk::small("a_full_disk_is_said_once_and_the_service_goes_on_when_there_is_room", DISK_MEBIBYTES) {
         Disk::Small(disk) => on_small_disk(&disk),
-        Disk::Played => {}
-        Disk::Limited => with_limited_files(),
+        // Where nothing may be mounted, the test with a limit on the size of files has to do: it is always played.
+        Disk::Played | Disk::Limited => {}
     }
 }
 
