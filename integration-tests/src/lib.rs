@@ -4,6 +4,7 @@
 pub mod avro;
 pub mod bad_input;
 pub mod budget;
+pub mod commits;
 pub mod disk;
 pub mod docs;
 pub mod kafka;

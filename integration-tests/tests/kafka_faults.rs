@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use integration_tests::commits::{PATIENCE, POLL_WAIT, commit, go_back, outcome};
 use integration_tests::kafka::Cluster;
 use runtime::log::kafka::{self, Kafka, Member, Options, create};
 use runtime::{
@@ -17,8 +18,6 @@ use runtime::{
 use tempfile::TempDir;
 
 const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
-const PATIENCE: Duration = Duration::from_secs(120);
-const POLL_WAIT: Duration = Duration::from_millis(50);
 const INPUT: &str = "requests";
 const OUTPUT: &str = "events";
 const PROCESSOR: &str = "counter";
@@ -148,12 +147,25 @@ impl Counting {
     /// Works until so many are answered, through whatever happens; one record per batch where `singly`.
     #[track_caller]
     fn work_until(&mut self, count: usize, singly: bool) {
-        let deadline = Instant::now() + PATIENCE;
+        self.work_struck_until(count, singly, || {});
+    }
+
+    /// The same, where something strikes whenever a batch is on its way; how many of them were not committed.
+    #[track_caller]
+    fn work_struck_until(&mut self, count: usize, singly: bool, mut strike: impl FnMut()) -> usize {
+        let (deadline, mut not_committed) = (Instant::now() + PATIENCE, 0);
         while self.count() < count {
             assert!(Instant::now() < deadline, "{} of {count} in time", self.count());
             let limits = Limits { records_max: if singly { 1 } else { LIMITS.records_max }, ..LIMITS };
             let worked = match self.log.poll(limits, POLL_WAIT) {
-                Ok(Polled::Records(records)) => self.commit(&records),
+                Ok(Polled::Records(records)) => {
+                    let batch = self.batch(&records);
+                    self.log.append(batch).unwrap();
+                    strike();
+                    let committed = outcome(&mut self.log) == Outcome::Committed;
+                    not_committed += usize::from(!committed);
+                    committed
+                }
                 Ok(Polled::Lost(_)) => false,
                 Ok(_) => true,
                 Err(problem) => {
@@ -162,29 +174,10 @@ impl Counting {
                 }
             };
             if !worked {
-                self.go_back(deadline);
+                go_back(&mut self.log);
             }
         }
-    }
-
-    #[track_caller]
-    fn go_back(&mut self, deadline: Instant) {
-        while let Err(problem) = self.log.rewind() {
-            assert!(problem.is_passing(), "{}", problem.chain());
-            assert!(Instant::now() < deadline, "no way back in time: {}", problem.chain());
-        }
-    }
-
-    fn commit(&mut self, records: &[Record]) -> bool {
-        let batch = self.batch(records);
-        self.log.append(batch).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some((_, outcome)) = self.log.settle(POLL_WAIT).unwrap() {
-                return outcome == Outcome::Committed;
-            }
-            assert!(Instant::now() < deadline, "no outcome in time");
-        }
+        not_committed
     }
 }
 
@@ -293,17 +286,25 @@ fn a_broker_that_hangs_in_mid_commit_leaves_no_doubt_behind() {
     place.send(0..40);
     let mut one = place.worker();
     one.work_until(10, true);
-    std::thread::scope(|scope| {
-        let working = scope.spawn(|| one.work_until(40, true));
-        for _ in 0..2 {
-            cluster.hold(0);
-            // Longer than a call may take: what is on its way is unknown, or its transaction has timed out.
-            std::thread::sleep(Duration::from_secs(17));
-            cluster.release(0);
-            std::thread::sleep(Duration::from_secs(2));
-        }
-        working.join().unwrap();
-    });
+    let broker: &Cluster = &cluster;
+    for count in [25, 40] {
+        let not_committed = std::thread::scope(|scope| {
+            let mut is_held = false;
+            one.work_struck_until(count, true, || {
+                if std::mem::replace(&mut is_held, true) {
+                    return;
+                }
+                broker.hold(0);
+                scope.spawn(move || {
+                    // Longer than a call may take: what is on its way is unknown, or its transaction has timed out.
+                    std::thread::sleep(Duration::from_secs(17));
+                    broker.release(0);
+                });
+            })
+        });
+        // Were the one that is on its way quicker than the hold, the next would meet it.
+        assert!(not_committed > 0, "the hold has met no commit");
+    }
     assert_eq!(place.answers(), numbers(0..40), "each once and in order");
 }
 
@@ -332,14 +333,7 @@ fn a_second_process_under_the_same_name_ends_the_first() {
     };
     let _twin = log.member(membership).unwrap();
     let batch = one.batch(&records);
-    one.log.append(batch).unwrap();
-    let outcome = loop {
-        if let Some((_, outcome)) = one.log.settle(POLL_WAIT).unwrap() {
-            break outcome;
-        }
-        assert!(Instant::now() < deadline, "no outcome in time");
-    };
-    assert_eq!(outcome, Outcome::Fenced);
+    assert_eq!(commit(&mut one.log, batch), Outcome::Fenced);
     assert_eq!(place.answers(), Vec::<String>::new());
 }
 

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use integration_tests::commits::PATIENCE;
 use integration_tests::kafka::Cluster;
 use integration_tests::process::until as wait_until;
 use rdkafka::TopicPartitionList;
@@ -12,7 +13,7 @@ use rdkafka::topic_partition_list::Offset;
 use runtime::log::kafka::{Kafka, Progress, create, stores};
 use runtime::{Limits, TopicSpec};
 
-use super::workers::{Counting, Machine, PATIENCE, Place, changes_of, cluster, kept_of, until};
+use super::workers::{Counting, Machine, Place, changes_of, cluster, kept_of, until};
 
 const CHANGELOG: &str = "orderstream.changelog.1";
 const ALL: Limits = Limits { records_max: 1_000_000, bytes_max: 1 << 28 };

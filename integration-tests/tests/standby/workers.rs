@@ -1,8 +1,9 @@
 //! Workers that count what they read, on a broker of their own.
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
+use integration_tests::commits::{PATIENCE, POLL_WAIT, commit, go_back};
 use integration_tests::kafka::Cluster;
 use runtime::log::kafka::{Kafka, Member, Options, create};
 use runtime::{
@@ -11,9 +12,7 @@ use runtime::{
 };
 use tempfile::TempDir;
 
-pub const PATIENCE: Duration = Duration::from_secs(120);
-pub const POLL_WAIT: Duration = Duration::from_millis(50);
-pub const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
+const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 pub const INPUT: &str = "requests";
 const PROCESSOR: &str = "counter";
 
@@ -168,8 +167,9 @@ impl Counting {
         match self.log.poll(LIMITS, POLL_WAIT) {
             Ok(Polled::Records(records)) => {
                 for record in &records {
-                    if !self.commit(record) {
-                        return self.go_back();
+                    let batch = self.batch(record);
+                    if commit(&mut self.log, batch) != Outcome::Committed {
+                        return go_back(&mut self.log);
                     }
                 }
             }
@@ -177,32 +177,13 @@ impl Counting {
             Ok(Polled::Revoked(partitions)) => self.held.retain(|held| !partitions.contains(held)),
             Ok(Polled::Lost(partitions)) => {
                 self.held.retain(|held| !partitions.contains(held));
-                self.go_back();
+                go_back(&mut self.log);
             }
             Ok(Polled::Broadcast(_) | Polled::Settled | Polled::Nothing) => {}
             Err(problem) => {
                 assert!(problem.is_passing(), "{}", problem.chain());
-                self.go_back();
+                go_back(&mut self.log);
             }
-        }
-    }
-
-    fn go_back(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while let Err(problem) = self.log.rewind() {
-            assert!(problem.is_passing() && Instant::now() < deadline, "{}", problem.chain());
-        }
-    }
-
-    fn commit(&mut self, record: &Record) -> bool {
-        let batch = self.batch(record);
-        self.log.append(batch).unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some((_, outcome)) = self.log.settle(POLL_WAIT).unwrap() {
-                return outcome == Outcome::Committed;
-            }
-            assert!(Instant::now() < deadline, "no outcome in time");
         }
     }
 }
