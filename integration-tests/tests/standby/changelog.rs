@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::Offset;
 use runtime::log::kafka::{Kafka, Progress, create, stores};
 use runtime::{Limits, TopicSpec};
 
-use super::workers::{Counting, Machine, Place, changes_of, cluster, kept_of, until};
+use super::workers::{Place, changes_of, cluster, counts, kept_of, until};
 
 const CHANGELOG: &str = "orderstream.changelog.1";
 const ALL: Limits = Limits { records_max: 1_000_000, bytes_max: 1 << 28 };
@@ -55,14 +55,6 @@ fn cells_left(place: &Place) -> Vec<(String, bool)> {
 fn progress(place: &Place, machine: &str) -> Progress {
     let mut stores = stores(&place.state(machine)).unwrap();
     stores.remove(0).partitions.unwrap().remove(0).1
-}
-
-fn counts(machine: &Machine, records: usize) -> Counting {
-    let mut worker = machine.worker();
-    until(&mut [&mut worker], "it has it and counts", |workers| {
-        workers[0].held == [0] && workers[0].counted(0) == records
-    });
-    worker
 }
 
 #[test]

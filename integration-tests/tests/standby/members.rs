@@ -4,7 +4,7 @@ use std::sync::Arc;
 use runtime::conformance::Fault;
 use runtime::log::kafka::Faults;
 
-use super::workers::{Counting, Machine, Place, changes_of, cluster, kept_of, until};
+use super::workers::{Counting, Machine, Place, changes_of, cluster, counts, kept_of, until};
 
 const BEFORE: usize = 400;
 const TAIL: usize = 30;
@@ -103,10 +103,8 @@ fn a_worker_that_has_nothing_to_do_keeps_copies() {
     let cluster = cluster();
     let place = Place::new(&cluster, "spare", 1);
     let (here, there) = (place.machine("here", 0), place.machine("there", 1));
-    let mut has = here.worker();
-    until(&mut [&mut has], "it has it", |workers| workers[0].held.len() == 1);
     place.send(&here, BEFORE);
-    until(&mut [&mut has], "all is counted", |workers| workers[0].counted(0) == BEFORE);
+    let mut has = counts(&here, BEFORE);
     let mut spare = there.worker();
     // It has nothing to do, and follows all the same.
     await_copy(&there, &mut [&mut has, &mut spare], 1, 0, changes_of(BEFORE));
@@ -127,12 +125,10 @@ fn a_copy_that_is_half_built_is_gone_on_with() {
     // Some hundred records a second.
     place.options.standby_bytes_per_second_max = 10_000;
     let there = place.machine("there", 1);
-    let mut has = here.worker();
-    until(&mut [&mut has], "it has it", |workers| workers[0].held.len() == 1);
     // More than one turn takes.
     let records = 2_000;
     place.send(&here, records);
-    until(&mut [&mut has], "all is counted", |workers| workers[0].counted(0) == records);
+    let mut has = counts(&here, records);
     let mut spare = there.worker();
     until(&mut [&mut has, &mut spare], "some of it is there", |workers| {
         workers[1].log.followed_records() > 0
@@ -154,10 +150,8 @@ fn a_copy_is_not_worth_the_last_of_the_disk() {
     let here = place.machine("here", 0);
     place.options.standby_disk_left_bytes_min = u64::MAX;
     let there = place.machine("there", 1);
-    let mut has = here.worker();
-    until(&mut [&mut has], "it has it", |workers| workers[0].held.len() == 1);
     place.send(&here, BEFORE);
-    until(&mut [&mut has], "all is counted", |workers| workers[0].counted(0) == BEFORE);
+    let mut has = counts(&here, BEFORE);
     let mut spare = there.worker();
     // Where there is room, another keeps a copy by then.
     place.options.standby_disk_left_bytes_min = 0;
@@ -181,8 +175,7 @@ fn a_copy_has_nothing_of_what_was_aborted() {
     let faults = Arc::new(Faults::default());
     place.options.faults = Some(faults.clone());
     let here = place.machine("here", 0);
-    let mut has = here.worker();
-    until(&mut [&mut has], "it has it", |workers| workers[0].held.len() == 1);
+    let mut has = counts(&here, 0);
     let mut spare = there.worker();
     let mut records = 0;
     for fault in [Fault::Aborted, Fault::UnknownNotCommitted, Fault::UnknownCommitted, Fault::Aborted] {

@@ -198,6 +198,16 @@ pub fn until(workers: &mut [&mut Counting], what: &str, mut is_so: impl FnMut(&m
     }
 }
 
+/// A worker of this machine, once it has the only partition and has counted so many there.
+#[track_caller]
+pub fn counts(machine: &Machine, records: usize) -> Counting {
+    let mut worker = machine.worker();
+    until(&mut [&mut worker], "it has it and counts", |workers| {
+        workers[0].held == [0] && workers[0].counted(0) == records
+    });
+    worker
+}
+
 /// What a worker must keep that has counted so many.
 pub fn kept_of(records: usize) -> Vec<usize> {
     (0..records).filter(|number| number % 3 != 1 || number + 1 == records).collect()
