@@ -2,7 +2,7 @@
 //!
 //! A cluster may have one broker or three; each may be stopped, killed, held and started again, and all end with the test.
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -303,6 +303,8 @@ impl Cluster {
             if let Some(id) = std::fs::read_to_string(&pid_file).ok().and_then(|id| id.parse().ok()) {
                 break Pid::from_raw(id);
             }
+            let ended = keeper.try_wait().expect("it is our child");
+            assert!(ended.is_none(), "broker ended instead of starting: {}", self.said(index));
             assert!(Instant::now() < deadline, "broker was not started");
             std::thread::sleep(Duration::from_millis(5));
         };
@@ -320,15 +322,20 @@ impl Cluster {
                     assert!(ended.is_none(), "broker ended: {}", self.said(index));
                 }
             }
-            match kafka::brokers(&options) {
-                Ok(known) if known >= self.brokers.iter().filter(|one| one.running.is_some()).count() => {
-                    return;
-                }
-                Ok(_) | Err(_) => {}
+            // Whoever asks where nobody listens waits long, and does not see meanwhile that a broker has ended.
+            if self.running().all(is_listening)
+                && kafka::brokers(&options).is_ok_and(|known| known >= self.running().count())
+            {
+                return;
             }
             assert!(Instant::now() < deadline, "brokers do not answer: {}", self.said(0));
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Those that are not stopped.
+    fn running(&self) -> impl Iterator<Item = &Broker> {
+        self.brokers.iter().filter(|broker| broker.running.is_some())
     }
 
     /// What a broker has logged.
@@ -347,6 +354,10 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+fn is_listening(broker: &Broker) -> bool {
+    TcpStream::connect(("127.0.0.1", broker.port)).is_ok()
 }
 
 /// Ports that are free now; all are taken before any is given back, so that they differ.
