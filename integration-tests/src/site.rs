@@ -1,10 +1,11 @@
-//! A system on a cluster: what its processes have in common, and each of them with a settings file and a data directory of its own.
+//! A system: what its processes have in common, and each of them with a settings file and a data directory of its own.
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use cli::settings::Settings;
+use topology::SubTopology;
 
 use crate::kafka::Cluster;
 use crate::process::{Said, Service, binary, root, until};
@@ -14,12 +15,16 @@ use crate::work;
 pub const SESSION: Duration = Duration::from_secs(2);
 /// How long a process may take to join, on a machine that is busy.
 pub const JOIN_WAIT: Duration = Duration::from_secs(60);
+const ON_KAFKA: &str = "kind = \"kafka\"";
+const EMBEDDED: &str = "kind = \"embedded\"\ndurability = \"os\"";
 
 /// What all processes of a system are told.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Where each has its file and its directory, and where the scenario of the simulated systems is.
     pub folder: PathBuf,
+    /// Which log it is, as the table log says it. What follows about a cluster is of no effect where it is on none.
+    pub log: &'static str,
     pub brokers: String,
     pub copies: usize,
     pub registry: String,
@@ -37,11 +42,24 @@ pub struct Site {
 impl Site {
     pub fn new(folder: &Path, cluster: &Cluster, registry: &str, prefix: &str) -> Site {
         Site {
-            folder: folder.to_owned(),
+            log: ON_KAFKA,
             brokers: cluster.addresses(),
             copies: cluster.size(),
             registry: registry.to_owned(),
             prefix: prefix.to_owned(),
+            ..Site::embedded(folder)
+        }
+    }
+
+    /// A system of one process, whose log is in its data directory.
+    pub fn embedded(folder: &Path) -> Site {
+        Site {
+            folder: folder.to_owned(),
+            log: EMBEDDED,
+            brokers: String::new(),
+            copies: 1,
+            registry: String::new(),
+            prefix: String::new(),
             partitions: 8,
             time_divisor: 100,
             more: String::new(),
@@ -49,7 +67,20 @@ impl Site {
         }
     }
 
-    /// One of its processes. `simulated`: the downstream runs here, and its ledger is here.
+    /// The same, with its processors in these groups.
+    pub fn grouped(&self, groups: &[SubTopology]) -> Site {
+        let mut more = self.more.clone();
+        for group in groups {
+            let processors: Vec<&str> = group.processors.iter().map(|processor| processor.name()).collect();
+            let (name, workers) = (&group.name, group.workers);
+            more.push_str(&format!(
+                "[[subtopology]]\nname = {name:?}\nprocessors = {processors:?}\nworkers = {workers}\n"
+            ));
+        }
+        Site { more, ..self.clone() }
+    }
+
+    /// One of its processes, its settings written anew. `simulated`: the downstream runs here, and its ledger is here.
     ///
     /// # Panics
     /// The folder cannot be written.
@@ -57,9 +88,9 @@ impl Site {
         let (file, data_dir) = (self.folder.join(format!("{name}.toml")), self.folder.join(name));
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let Site { brokers, copies, registry, prefix, partitions, time_divisor, more, .. } = self;
+        let Site { log, brokers, copies, registry, prefix, partitions, time_divisor, more, .. } = self;
         let text = format!(
-            "[node]\nname = {name:?}\ndata_dir = {data_dir:?}\n[log]\nkind = \"kafka\"\npartitions = {partitions}\n\
+            "[node]\nname = {name:?}\ndata_dir = {data_dir:?}\n[log]\n{log}\npartitions = {partitions}\n\
              [registry]\nurl = {registry:?}\n\
              [catalog]\ndirectory = {:?}\ntime_divisor = {time_divisor}\nduration_ms_max = 8000\n\
              [downstream]\nsimulated = {simulated}\nscenario = {:?}\n[gateway]\nlisten = \"127.0.0.1:{port}\"\n\
@@ -113,12 +144,22 @@ impl Node {
         Settings::load(Some(&self.file)).expect("its settings are right")
     }
 
+    /// What it tells of itself; nothing where it does not run.
+    pub fn metrics(&self) -> String {
+        let page = reqwest::blocking::get(format!("http://127.0.0.1:{}/metrics", self.port));
+        page.and_then(|page| page.text()).unwrap_or_default()
+    }
+
+    /// The sum of all its samples that begin so.
+    pub fn metric(&self, beginning: &str) -> f64 {
+        let page = self.metrics();
+        let samples = page.lines().filter(|line| line.starts_with(beginning));
+        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// How many partitions its workers have.
     pub fn partitions(&self) -> u64 {
-        let page = reqwest::blocking::get(format!("http://127.0.0.1:{}/metrics", self.port));
-        let page = page.and_then(|page| page.text()).unwrap_or_default();
-        let of_workers = page.lines().filter(|line| line.starts_with("orderstream_assigned_partitions{"));
-        of_workers.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
+        self.metric("orderstream_assigned_partitions{") as u64
     }
 }
 
@@ -129,4 +170,17 @@ impl Node {
 #[track_caller]
 pub fn until_all_have_partitions(nodes: &[&Node]) {
     until(JOIN_WAIT, "all have partitions", || nodes.iter().all(|node| node.partitions() > 0));
+}
+
+/// Waits until they share so many partitions: each has some, and none is two's. A process that was held has them all the while, as far as
+/// it knows.
+///
+/// # Panics
+/// They do not in time.
+#[track_caller]
+pub fn until_shared(nodes: &[&Node], partitions: u64) {
+    until(JOIN_WAIT, "they share all partitions", || {
+        let counts: Vec<u64> = nodes.iter().map(|node| node.partitions()).collect();
+        counts.iter().all(|count| *count > 0) && counts.iter().sum::<u64>() == partitions
+    });
 }

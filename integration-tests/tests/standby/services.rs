@@ -1,143 +1,65 @@
 //! The real binary: what a restart and a take-over after SIGKILL read of the changelogs.
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cli::settings::{STATE_DIR, Settings};
+use cli::settings::STATE_DIR;
 use connectors::upstream::Generator;
 use integration_tests::kafka::Cluster;
-use integration_tests::process::{Said, Service, binary, root, until};
+use integration_tests::process::until;
 use integration_tests::registry::Registry;
+use integration_tests::site::{Node, Site, until_shared};
 use integration_tests::work;
 use runtime::log::kafka::{Kafka, Progress, stores};
 use runtime::{Limits, SystemClock, TopicSpec};
+use topology::SubTopology;
 
 use super::workers::cluster;
 
 const ORDERS: u32 = 200;
 const SEED: u64 = 11;
 const PARTITIONS: u32 = 4;
-const SESSION_MS: u32 = 2_000;
 const WAIT: Duration = Duration::from_secs(120);
 const ALL: Limits = Limits { records_max: 1_000_000, bytes_max: 1 << 28 };
 /// Groups share a changelog, and each starts by itself.
 const OTHERS_MAX: u64 = 100;
 const CHANGELOG: &str = "orderstream.changelog.4";
 
+fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("orderstream-standby-").tempdir().unwrap()
+}
+
 /// A system of processes on one broker.
-struct System<'c> {
-    cluster: &'c Cluster,
-    registry: Registry,
-    folder: tempfile::TempDir,
-    prefix: String,
+fn site(folder: &Path, cluster: &Cluster, registry: &Registry, name: &str) -> Site {
+    let site = Site::new(folder, cluster, &registry.url(), &format!("{name}."));
+    Site { partitions: PARTITIONS, ..site }
 }
 
-/// One of its processes.
-struct Node {
-    file: PathBuf,
-    data_dir: PathBuf,
-    port: u16,
+/// One of its processes. Of each group it has one worker: that finds the store again that it had.
+fn node(site: &Site, name: &str, simulated: bool, standby_partitions_max: u32) -> Node {
+    let mut groups = SubTopology::defaults();
+    groups.iter_mut().for_each(|group| group.workers = 1);
+    let more = format!("standby_partitions_max = {standby_partitions_max}\n");
+    Site { more, ..site.clone() }.grouped(&groups).node(name, simulated)
 }
 
-impl<'c> System<'c> {
-    fn new(cluster: &'c Cluster, name: &str) -> System<'c> {
-        let folder = tempfile::Builder::new().prefix("orderstream-standby-").tempdir().unwrap();
-        System { cluster, registry: Registry::start(), folder, prefix: format!("{name}.") }
-    }
-
-    /// `simulated`: the downstream runs here. Of each group one worker: it finds the store again that it had.
-    fn node(&self, name: &str, simulated: bool, standby_partitions_max: u32) -> Node {
-        let folder = self.folder.path();
-        let (file, data_dir) = (folder.join(format!("{name}.toml")), folder.join(name));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let group = |name: &str, processors: &str| {
-            format!("[[subtopology]]\nname = {name:?}\nprocessors = [{processors}]\nworkers = 1\n")
-        };
-        let orders = group(
-            "orders",
-            "\"capture\", \"validation\", \"decomposition\", \"orchestration\", \"fallout\", \"stuckOrders\"",
-        );
-        let rest = group("products", "\"inventory\"") + &group("downstreams", "\"downstream\"");
-        let text = format!(
-            "[node]\nname = {name:?}\ndata_dir = {data_dir:?}\n[log]\nkind = \"kafka\"\npartitions = {PARTITIONS}\n\
-             [registry]\nurl = {:?}\n[kafka]\nbrokers = {:?}\nprefix = {:?}\nreplication = 1\n\
-             session_timeout_ms = {SESSION_MS}\nstandby_partitions_max = {standby_partitions_max}\n\
-             [catalog]\ndirectory = {:?}\ntime_divisor = 100\nduration_ms_max = 8000\n\
-             [downstream]\nsimulated = {simulated}\nscenario = {:?}\n[gateway]\nlisten = \"127.0.0.1:{port}\"\n\
-             [logging]\nlevel = \"info\"\n{orders}{rest}",
-            self.registry.url(),
-            self.cluster.addresses(),
-            self.prefix,
-            root().join("config/catalog"),
-            work::scenario(folder),
-        );
-        std::fs::write(&file, text).unwrap();
-        Node { file, data_dir, port }
-    }
-
-    /// Schemas, topics, and what the simulated systems do.
-    fn prepare(&self, node: &Node, generator: &Generator) {
-        node.said(&["schemas", "register"]).ended(0);
-        node.said(&["topics", "create"]).ended(0);
-        work::plant(self.folder.path(), SEED, generator, &node.settings());
-    }
-
-    fn changelog(&self, node: &Node) -> Kafka {
-        let specs = vec![TopicSpec { compacted: true, ..TopicSpec::new(CHANGELOG, PARTITIONS) }];
-        Kafka::open_to_look(node.settings().kafka_options(), specs, Arc::new(SystemClock)).unwrap()
-    }
+/// Schemas, topics, and what the simulated systems do.
+fn prepare(site: &Site, node: &Node, generator: &Generator) {
+    node.said(&["schemas", "register"]).ended(0);
+    node.said(&["topics", "create"]).ended(0);
+    work::plant(&site.folder, SEED, generator, &node.settings());
 }
 
-impl Node {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.current_dir(root()).arg("--config").arg(&self.file).args(arguments);
-        // Each listens where its file says.
-        command.env_remove("ORDERSTREAM__GATEWAY__LISTEN");
-        command
-    }
+fn changelog(node: &Node) -> Kafka {
+    let specs = vec![TopicSpec { compacted: true, ..TopicSpec::new(CHANGELOG, PARTITIONS) }];
+    Kafka::open_to_look(node.settings().kafka_options(), specs, Arc::new(SystemClock)).unwrap()
+}
 
-    fn said(&self, arguments: &[&str]) -> Said {
-        self.command(arguments).output().expect("the binary is built before").into()
-    }
-
-    fn start(&self) -> Service {
-        Service::start(self.command(&["run"]), &self.data_dir)
-    }
-
-    fn settings(&self) -> Settings {
-        // Read here as there: whoever tests may have silenced the socket for all.
-        Settings::load(Some(&self.file)).unwrap()
-    }
-
-    fn metrics(&self) -> String {
-        let page = reqwest::blocking::get(format!("http://127.0.0.1:{}/metrics", self.port));
-        page.and_then(|page| page.text()).unwrap_or_default()
-    }
-
-    /// The sum of all samples that begin so.
-    fn metric(&self, name: &str) -> f64 {
-        let page = self.metrics();
-        let samples = page.lines().filter(|line| line.starts_with(name));
-        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    }
-
-    fn replayed(&self) -> u64 {
-        self.metric("orderstream_replayed_records_total") as u64
-    }
-
-    fn assigned(&self) -> u64 {
-        self.metric("orderstream_assigned_partitions") as u64
-    }
-
-    /// Where the store of the orders' worker stands.
-    fn stands(&self) -> Vec<(u32, Progress)> {
-        let mut stores = stores(&self.settings().node.data_dir.join(STATE_DIR)).unwrap();
-        stores.retain(|store| store.worker == "orders-0");
-        stores.remove(0).partitions.unwrap()
-    }
+/// Where the store of the orders' worker stands.
+fn stands(node: &Node) -> Vec<(u32, Progress)> {
+    let mut stores = stores(&node.data_dir.join(STATE_DIR)).unwrap();
+    stores.retain(|store| store.worker == "orders-0");
+    stores.remove(0).partitions.unwrap()
 }
 
 /// How many records the orders' worker has read to restore its state, as it has logged.
@@ -169,13 +91,14 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 #[test]
 fn the_killed_binary_reads_what_its_store_lacks_and_no_more() {
     let cluster = cluster();
-    let system = System::new(&cluster, "again");
-    let node = system.node("alone", true, 0);
+    let (folder, registry) = (folder(), Registry::start());
+    let site = site(folder.path(), &cluster, &registry, "again");
+    let node = node(&site, "alone", true, 0);
     let generator = work::generator(SEED, ORDERS, 0.0);
-    system.prepare(&node, &generator);
+    prepare(&site, &node, &generator);
     let submissions: Vec<_> = generator.submissions().collect();
     let service = node.start();
-    until(WAIT, "it has all partitions", || node.assigned() == ASSIGNED);
+    until(WAIT, "it has all partitions", || node.partitions() == ASSIGNED);
     let settings = node.settings();
     block_on(work::submit(&settings, &submissions));
     // In the midst of them.
@@ -184,8 +107,8 @@ fn the_killed_binary_reads_what_its_store_lacks_and_no_more() {
     });
     let said = service.said();
     service.kill();
-    let log = system.changelog(&node);
-    let stood = node.stands();
+    let log = changelog(&node);
+    let stood = stands(&node);
     let whole: u64 = (0..PARTITIONS).map(|partition| records_from(&log, partition, 0)).sum();
     let lacked: u64 =
         stood.iter().map(|(partition, stands)| records_from(&log, *partition, stands.next_offset)).sum();
@@ -193,7 +116,7 @@ fn the_killed_binary_reads_what_its_store_lacks_and_no_more() {
     let before = restored(&said);
 
     let again = node.start();
-    until(WAIT, "it has all partitions again", || node.assigned() == ASSIGNED);
+    until(WAIT, "it has all partitions again", || node.partitions() == ASSIGNED);
     let replayed = restored(&again.said()) - before;
     println!("after SIGKILL: {replayed} replayed, {lacked} were lacking, {whole} there were");
     // What the others write there until it is restored comes on top.
@@ -220,16 +143,15 @@ fn assert_declared(page: &str) {
 /// What the one that stays reads to take over from the one that is killed, and of how much.
 fn replayed_at_kill(name: &str, standby_partitions_max: u32) -> (u64, u64) {
     let cluster = cluster();
-    let system = System::new(&cluster, name);
-    let stays = system.node("stays", true, standby_partitions_max);
-    let dies = system.node("dies", false, 0);
+    let (folder, registry) = (folder(), Registry::start());
+    let site = site(folder.path(), &cluster, &registry, name);
+    let stays = node(&site, "stays", true, standby_partitions_max);
+    let dies = node(&site, "dies", false, 0);
     let generator = work::generator(SEED, ORDERS, 0.0);
-    system.prepare(&stays, &generator);
+    prepare(&site, &stays, &generator);
     let submissions: Vec<_> = generator.submissions().collect();
     let (staying, dying) = (stays.start(), dies.start());
-    until(WAIT, "both have partitions", || {
-        stays.assigned() > 0 && dies.assigned() > 0 && stays.assigned() + dies.assigned() == ASSIGNED
-    });
+    until_shared(&[&stays, &dies], ASSIGNED);
     let settings = stays.settings();
     let (most, last) = submissions.split_at(submissions.len() * 9 / 10);
     block_on(work::submit(&settings, most));
@@ -247,10 +169,10 @@ fn replayed_at_kill(name: &str, standby_partitions_max: u32) -> (u64, u64) {
     }
     block_on(work::submit(&settings, last));
     dying.kill();
-    until(WAIT, "one has all", || stays.assigned() == ASSIGNED);
-    let replayed = stays.replayed();
+    until(WAIT, "one has all", || stays.partitions() == ASSIGNED);
+    let replayed = stays.metric("orderstream_replayed_records_total") as u64;
     assert!(block_on(work::settle(&settings, &generator.oracle())));
-    let log = system.changelog(&stays);
+    let log = changelog(&stays);
     let whole = (0..PARTITIONS).map(|partition| records_from(&log, partition, 0)).sum();
     assert_eq!(staying.stop(), Some(0));
     work::judge(&settings, &generator.oracle());
