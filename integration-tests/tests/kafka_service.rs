@@ -7,7 +7,7 @@ use std::time::Duration;
 use integration_tests::kafka::Cluster;
 use integration_tests::play::Play;
 use integration_tests::process::until;
-use integration_tests::site::{JOIN_WAIT, Site, until_all_have_partitions};
+use integration_tests::site::{JOIN_WAIT, Site, until_all_have_partitions, until_shared};
 use integration_tests::work;
 use tempfile::TempDir;
 
@@ -41,7 +41,8 @@ fn a_process_that_was_held_until_others_had_its_work_writes_nothing_of_it() {
     let mut play = Play::prepare(&CLUSTER, "kafka_service.held", 8, TIME_DIVISOR);
     let (one, other) = (play.one.start(), play.other.start());
     for _ in 0..play.budget.times {
-        until_all_have_partitions(&[&play.one, &play.other]);
+        // One that was held says at first that it has what it had: only where nobody else has it is there something to take from it.
+        until_shared(&[&play.one, &play.other], play.partitions());
         let parts = 2 * play.budget.times + 1;
         play.send_part(parts, TAKE_WAIT);
         other.hold();
@@ -50,7 +51,7 @@ fn a_process_that_was_held_until_others_had_its_work_writes_nothing_of_it() {
         // What it would do first of all when it goes on is to commit what it had begun.
         other.release();
     }
-    until_all_have_partitions(&[&play.one, &play.other]);
+    until_shared(&[&play.one, &play.other], play.partitions());
     play.send_rest(TAKE_WAIT);
     // Which of the two it hears first, from its group or from the broker that fences it, is a matter of moments.
     let said = other.said();
