@@ -310,5 +310,19 @@ fn a_version_that_was_published_before_a_rule_was_thought_of_stays_usable() {
     offering.eligibility[0].condition.0 = "1 > 2".to_owned();
     let (reviewed, findings) = Catalog::reviewed(document.clone());
     assert!(reviewed.is_none() && findings.iter().any(|finding| finding.severity == Severity::Error));
-    assert!(Catalog::new(document).is_ok());
+    let usable = Catalog::new(document).unwrap();
+    assert_eq!(usable.review_errors(), findings);
+    assert_eq!(catalog.review_errors(), []);
+}
+
+#[test]
+fn files_that_may_not_be_published_can_be_used_and_those_with_mistakes_cannot() {
+    let doubtful = SMALL.replacen("item.quantity < 5", "1 > 2", 1);
+    assert!(Catalog::from_files(&[("small.toml", &doubtful)]).is_err());
+    let usable = Catalog::usable_files(&[("small.toml", &doubtful)]).unwrap();
+    assert_eq!(usable.review_errors().len(), 1);
+    let wrong = doubtful.replacen("specification = \"line\"", "specification = \"lin\"", 1);
+    let refused = Catalog::usable_files(&[("small.toml", &wrong)]).unwrap_err();
+    assert_eq!(refused, Catalog::from_files(&[("small.toml", &wrong)]).unwrap_err());
+    assert!(Catalog::usable_files(&[("small.toml", "version = ")]).is_err());
 }
