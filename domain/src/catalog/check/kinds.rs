@@ -67,7 +67,8 @@ impl Kinds<'_> {
             ("task", name) => TASK_FIELDS.contains(&name).then_some(Kind::Text),
             ("characteristics", _) => {
                 let mut kinds = self.products.iter().map(|product| {
-                    let found = product.characteristic(name)?;
+                    // Given once it is a value, given several times the list of them.
+                    let found = product.characteristic(name).filter(|found| found.cardinality_max <= 1)?;
                     of_type(found.value_type)
                 });
                 let first = kinds.next()??;

@@ -95,6 +95,13 @@ fn what_never_works_whatever_the_order_says_is_found() {
     ] {
         assert_eq!(findings(&SMALL.replacen(condition, right, 1)), [""; 0], "{right}");
     }
+    // What may be given several times is a value or a list.
+    let several = "characteristics.speed == [1, 2]";
+    check(condition, several, "compares a number with a list");
+    let repeatable = SMALL.replacen("default = 1", "default = 1, cardinalityMax = 10", 1);
+    for right in [several, "characteristics.speed == 1 || characteristics.speed != [1]"] {
+        assert_eq!(findings(&repeatable.replacen(condition, right, 1)), [""; 0], "{right}");
+    }
 }
 
 #[test]
