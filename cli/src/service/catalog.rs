@@ -112,9 +112,16 @@ pub fn everything(store: &Store) -> anyhow::Result<(BTreeSet<String>, Vec<TaskTy
 pub enum Publication {
     #[serde(rename_all = "camelCase")]
     Published { version: CatalogVersion, digest: String, published_at: Timestamp },
-    /// The same content under the same version. `newest` is what new orders pin, and may be another one.
+    /// The same content under the same version. `newest` is what new orders pin, and may be another one; services of earlier
+    /// versions do not say it.
     #[serde(rename_all = "camelCase")]
-    AlreadyThere { version: CatalogVersion, digest: String, published_at: Timestamp, newest: CatalogVersion },
+    AlreadyThere {
+        version: CatalogVersion,
+        digest: String,
+        published_at: Timestamp,
+        #[serde(default)]
+        newest: Option<CatalogVersion>,
+    },
     #[serde(rename_all = "camelCase")]
     Refused { version: CatalogVersion, reason: String },
 }
@@ -152,7 +159,7 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
         Ok(None) => {
             let before = known.versions().find(|(known, ..)| **known == version);
             let published_at = before.map_or(published_at, |(_, at, _)| at);
-            let newest = known.latest().map_or_else(|| version.clone(), |catalog| catalog.version.clone());
+            let newest = known.latest().map(|catalog| catalog.version.clone());
             return Ok(Publication::AlreadyThere { version, digest, published_at, newest });
         }
         Err(refused) => {
@@ -274,7 +281,16 @@ mod tests {
         // As a version of the program left it that did not know the rule.
         append(&store, &CatalogPublished::of(&catalog, Timestamp(store.clock.now_ms()))).unwrap();
         publish(&store, &catalog).unwrap();
-        assert!(matches!(offer(&store, &catalog).unwrap(), Publication::AlreadyThere { .. }));
+        let there = offer(&store, &catalog).unwrap();
+        let Publication::AlreadyThere { newest, .. } = &there else { panic!("{there:?}") };
+        assert_eq!(newest.as_ref(), Some(&catalog.version));
+    }
+
+    #[test]
+    fn the_answer_of_an_earlier_version_that_a_catalog_is_there_is_understood() {
+        let told = r#"{"outcome": "alreadyThere", "version": "1", "digest": "d", "publishedAt": 7}"#;
+        let read: Publication = serde_json::from_str(told).unwrap();
+        assert!(matches!(&read, Publication::AlreadyThere { newest: None, .. }), "{read:?}");
     }
 
     #[test]
