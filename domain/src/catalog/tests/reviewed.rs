@@ -144,6 +144,15 @@ fn a_task_that_waits_for_itself_is_found() {
         found.len() == 1 && found[0].contains("task activate comes after activate, which is itself"),
         "{found:#?}"
     );
+    let misspelt = "after = [{ component = \"acess\", task = \"activate\" }]";
+    let found = findings(&SMALL.replacen(AFTER, misspelt, 1));
+    assert!(
+        found.len() == 1 && found[0].contains("comes after acess / activate, of which there is none"),
+        "{found:#?}"
+    );
+    let within = "after = [{ component = \"access\", task = \"activate\" }]";
+    let found = findings(&SMALL.replacen(AFTER, within, 1));
+    assert!(found.len() == 1 && found[0].contains("activate, which is itself"), "{found:#?}");
 }
 
 #[test]
