@@ -141,10 +141,8 @@ pub(super) fn mistakes(parsed: &IdedExpr, kinds: &Kinds<'_>) -> Vec<String> {
     let mut found = Vec::new();
     walk(parsed, &mut |node, around| {
         let Expr::Call(call) = &node.expr else { return };
-        // A name that a macro binds is another variable.
-        let is_free =
-            |node: &IdedExpr| field(node).is_none_or(|(variable, _)| !around.bound.contains(&variable));
-        let kind = |node: &IdedExpr| kinds.of(node).filter(|_| around.macros == 0 && is_free(node));
+        // Within a macro a name may be one that it binds, which is another variable.
+        let kind = |node: &IdedExpr| kinds.of(node).filter(|_| around.macros == 0);
         found.extend(mistake(call, &kind));
     });
     found.extend(bounds(parsed));
