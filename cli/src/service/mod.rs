@@ -11,6 +11,7 @@ use runtime::{StopSignal, SystemClock, Worker};
 use schemas::topics;
 use topology::{Line, LineSettings};
 
+use crate::files::{FILE_BYTES_MAX, read_text};
 use crate::settings::{LogKind, Settings};
 
 mod behaviour;
@@ -322,7 +323,7 @@ pub(crate) fn until_done<T>(
 /// Reads a whole folder of files of one kind, sorted by name.
 ///
 /// # Errors
-/// Unreadable folder or file, by name; a folder without any such file.
+/// Unreadable folder or file, by name, or one that is too large; a folder without any such file.
 pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(String, String)>> {
     let entries = std::fs::read_dir(directory)
         .with_context(|| format!("could not read \"{}\"", directory.display()))?;
@@ -334,8 +335,7 @@ pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(Stri
             if !path.is_file() {
                 bail!("\"{}\" is no regular file", path.display());
             }
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("could not read \"{}\"", path.display()))?;
+            let text = read_text(&path, FILE_BYTES_MAX)?;
             files.push((path.display().to_string(), text));
         }
     }
@@ -344,4 +344,19 @@ pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(Stri
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_a_file_without_measure_is_refused_by_the_name_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.toml"), "version = \"1\"").unwrap();
+        assert_eq!(read_files(folder.path(), "toml").unwrap().len(), 1);
+        std::fs::File::create(folder.path().join("b.toml")).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        let refused = read_files(folder.path(), "toml").unwrap_err().to_string();
+        assert!(refused.contains("b.toml\" is larger than "), "{refused}");
+    }
 }
