@@ -383,6 +383,7 @@ mod tests {
         assert_eq!((status.open_cases, status.stuck_orders), (Some(2), None));
         assert_eq!(status.projection_lag_records, Some(7));
         let now = serde_json::to_value(&status).unwrap();
-        assert_eq!((&now["projectionLagRecords"], &now["stuckOrders"]), (&7.into(), &serde_json::Value::Null));
+        assert_eq!(now["projectionLagRecords"], 7);
+        assert!(now["stuckOrders"].is_null() && now.get("projectionLag").is_none(), "{now}");
     }
 }

@@ -14,6 +14,7 @@ use topology::{Line, LineSettings};
 use crate::files::{FILE_BYTES_MAX, read_text};
 use crate::settings::{LogKind, Settings};
 
+mod backoff;
 mod behaviour;
 pub mod catalog;
 mod downstream;
@@ -41,9 +42,6 @@ pub const LOG_DIR: &str = "log";
 pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 
 const DAY_MS: i64 = 86_400_000;
-/// The pause after something that may pass, doubled with each in a row.
-const BACKOFF_MS_MIN: u64 = 100;
-const BACKOFF_MS_MAX: u64 = 10_000;
 
 /// How much of the disk that holds `directory` may still be written.
 ///
@@ -282,42 +280,6 @@ fn line_settings(settings: &Settings) -> LineSettings {
     line.stuck_orders.stage_ms = settings.stuck_orders.stage_ms;
     line.stuck_orders.deferred_ms = settings.stuck_orders.deferred_ms;
     line.scaled(settings.catalog.time_divisor)
-}
-
-/// Whether the log may do the same later, with nothing changed by anybody here: brokers that are away, a leader that has just changed.
-pub(crate) fn log_may_pass(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<runtime::Error>().is_some_and(runtime::Error::is_passing)
-}
-
-/// Does it until it is done, where the log does not let it now; `None` where `stop` came first.
-///
-/// # Errors
-/// What trying again does not mend.
-pub(crate) fn until_done<T>(
-    what: &str,
-    stop: &StopSignal,
-    mut act: impl FnMut() -> anyhow::Result<T>,
-) -> anyhow::Result<Option<T>> {
-    let mut backoff_ms = BACKOFF_MS_MIN;
-    loop {
-        match act() {
-            Err(error) if log_may_pass(&error) => {
-                // Said once: a log that is away would else say so at every try.
-                if backoff_ms == BACKOFF_MS_MIN {
-                    tracing::warn!(
-                        part = what,
-                        error = format!("{error:#}"),
-                        "log does not answer, it is tried again"
-                    );
-                }
-            }
-            done => return done.map(Some),
-        }
-        if stop.wait(Duration::from_millis(backoff_ms)) {
-            return Ok(None);
-        }
-        backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
-    }
 }
 
 /// Reads a whole folder of files of one kind, sorted by name.
