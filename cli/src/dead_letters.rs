@@ -5,7 +5,7 @@ use domain::Timestamp;
 use runtime::{Clock, SystemClock};
 
 use crate::control::{DeadLetterFilter, Receipt, Replay, Request};
-use crate::exit;
+use crate::exit::{self, Misplaced};
 use crate::operations::dead_letters::{Letter, LetterView, Replayed};
 use crate::operations::{Target, block_on, place};
 use crate::order::table;
@@ -53,7 +53,7 @@ pub enum Command {
         /// All that can be sent again and were not yet.
         #[arg(long)]
         all: bool,
-        /// With --all: only those of which this holds; topic=NAME, or since=SPAN|TIME as in `dlq list`. May be given twice.
+        /// With --all: only those of which this holds; topic=NAME, or since=SPAN|TIME as in `dlq list`. May be given once for each name.
         #[arg(long = "where", value_name = "NAME=VALUE", requires = "all", value_parser = condition)]
         conditions: Vec<Condition>,
         /// Also those that were sent again before.
@@ -66,6 +66,9 @@ pub enum Command {
 }
 
 pub fn dead_letters(settings: &Settings, command: Command) -> anyhow::Result<ExitCode> {
+    if let Command::Replay { conditions, .. } = &command {
+        once_each(conditions)?;
+    }
     block_on(async {
         match command {
             Command::List { since, topic, open, limit, json } => {
@@ -99,6 +102,18 @@ fn condition(text: &str) -> Result<Condition, String> {
         Some(("since", text)) => since(text).map(Condition::Since),
         Some(_) | None => Err("no condition; there are topic=NAME and since=SPAN|TIME".to_owned()),
     }
+}
+
+/// A second one of a name would take the place of the first, and more be sent again than was meant.
+///
+/// # Errors
+/// There are two of a name.
+fn once_each(conditions: &[Condition]) -> Result<(), Misplaced> {
+    let topics = conditions.iter().filter(|condition| matches!(condition, Condition::Topic(_))).count();
+    if topics > 1 || conditions.len() - topics > 1 {
+        return Err(Misplaced("--where names topic or since once each".into()));
+    }
+    Ok(())
 }
 
 fn narrowed(filter: DeadLetterFilter, condition: Condition) -> DeadLetterFilter {
@@ -247,6 +262,17 @@ mod tests {
         assert_eq!(condition("since=1h"), since("1h").map(Condition::Since));
         assert!(condition("foo").unwrap_err().contains("topic=NAME"));
         assert!(condition("since=yesterday").unwrap_err().contains("neither a span"));
+    }
+
+    #[test]
+    fn conditions_of_one_name_are_no_command_line() {
+        let (topic, age) = (condition("topic=a").unwrap(), condition("since=1h").unwrap());
+        assert!(once_each(&[]).is_ok() && once_each(&[topic.clone(), age.clone()]).is_ok());
+        for twice in [[topic.clone(), topic], [age.clone(), age]] {
+            let refused = anyhow::Error::from(once_each(&twice).unwrap_err());
+            assert_eq!(refused.to_string(), "--where names topic or since once each");
+            assert_eq!(exit::code_of(&refused), exit::USAGE);
+        }
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
+/// The largest file of a catalog or of orders that is read whole, in bytes.
+pub const FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// The text of a file of at most so many bytes. No more is read, whatever the file system says of its length.
 ///
 /// # Errors

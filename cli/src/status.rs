@@ -42,9 +42,13 @@ fn print(status: &Status) {
     for problem in &status.problems {
         println!("  problem: {}", printable(problem));
     }
-    if !status.running {
-        return;
+    if status.running {
+        print_lines(status);
+        print_tables(status);
     }
+}
+
+fn print_lines(status: &Status) {
     println!("  version     {}", status.version);
     println!("  since       {}", status.started_at.as_deref().unwrap_or("-"));
     println!("  process     {}", status.process_id.map_or("-".to_owned(), |id| id.to_string()));
@@ -54,17 +58,14 @@ fn print(status: &Status) {
         printable(status.catalog.as_deref().unwrap_or("none")),
         printable(&status.catalog_versions.join(", "))
     );
-    if status.projection_failure.is_none() {
-        let orders: i64 = status.orders_by_state.values().sum();
-        println!("  orders      {orders}, {} open cases, {} stuck", status.open_cases, status.stuck_orders);
-    }
+    println!("  orders      {}", orders(status));
     println!(
         "  dead letters {}, of which {} were not sent again",
         status.dead_letters, status.dead_letters_open
     );
-    match &status.projection_failure {
-        None => println!("  projection  {} records behind", status.projection_lag_records),
-        Some(_) => println!("  projection  cannot be read"),
+    match (&status.projection_failure, status.projection_lag_records) {
+        (None, Some(behind)) => println!("  projection  {behind} records behind"),
+        (None, None) | (Some(_), _) => println!("  projection  cannot be read"),
     }
     if !status.standbys.is_empty() {
         let behind: u64 = status.standbys.iter().map(|line| line.records).sum();
@@ -81,9 +82,23 @@ fn print(status: &Status) {
         mib(status.disk.ledger_bytes),
         mib(status.disk.left_bytes)
     );
-    if !status.orders_by_state.is_empty() {
+}
+
+/// Only the projection counts them. An earlier version that cannot read it says 0 of everything.
+fn orders(status: &Status) -> String {
+    let counts = (&status.orders_by_state, status.open_cases, status.stuck_orders);
+    match counts {
+        (Some(by_state), Some(cases), Some(stuck)) if status.projection_failure.is_none() => {
+            format!("{}, {cases} open cases, {stuck} stuck", by_state.values().sum::<i64>())
+        }
+        _ => "not known".to_owned(),
+    }
+}
+
+fn print_tables(status: &Status) {
+    if let Some(by_state) = status.orders_by_state.as_ref().filter(|by_state| !by_state.is_empty()) {
         let mut states = table(&["orders in state", ""]);
-        for (state, count) in &status.orders_by_state {
+        for (state, count) in by_state {
             states.add_row([state.clone(), count.to_string()]);
         }
         println!("\n{states}");
@@ -109,5 +124,23 @@ fn print(status: &Status) {
         println!("\nevery group has read all there is");
     } else {
         println!("\n{lags}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_count_is_not_shown_as_none() {
+        let known = Status {
+            orders_by_state: Some([("completed".to_owned(), 2), ("inProgress".to_owned(), 1)].into()),
+            open_cases: Some(1),
+            stuck_orders: Some(0),
+            ..Status::default()
+        };
+        assert_eq!(orders(&known), "3, 1 open cases, 0 stuck");
+        assert_eq!(orders(&Status { projection_failure: Some("away".to_owned()), ..known }), "not known");
+        assert_eq!(orders(&Status::default()), "not known");
     }
 }

@@ -42,7 +42,8 @@ fn an_order_is_watched_before_it_is_there_and_its_plan_is_read_by_a_program() {
     submit(&data_dir, &["W-1"]).ended(0);
     let watched = process::Said::from(watch.wait_with_output().unwrap()).ended(0);
     assert!(watched.out.ends_with("order PARTNER-7/externalId/W-1: completed\n"), "{}", watched.out);
-    run(&data_dir, &["order", "watch", "nobody", "--timeout", "1s"]).ended(3);
+    let late = run(&data_dir, &["order", "watch", "nobody", "--timeout", "1s"]).ended(4);
+    assert!(late.err.contains("order nobody is not there within 1s"), "{late:?}");
     let listed = run(&data_dir, &["order", "list", "--json"]).json(0);
     assert_eq!(listed["rows"][0]["externalId"], "W-1");
     let plan = run(&data_dir, &["order", "plan", key, "--json"]).json(0);

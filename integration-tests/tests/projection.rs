@@ -95,7 +95,7 @@ async fn a_projection_made_anew_after_a_run_with_faults_has_the_rows_of_the_run_
     let status = answer(status);
     assert!(!status.contains("secret"), "{status}");
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!((&status["lagRecords"], &status["schemaVersion"]), (&0.into(), &2.into()));
+    assert_eq!((&status["lagRecords"], &status["schemaVersion"]), (&0.into(), &3.into()));
     assert!(status["place"].as_str().unwrap().starts_with("postgres://orderstream@/"), "{status}");
 }
 
@@ -350,11 +350,15 @@ fn while_the_server_is_away_the_service_and_its_doctor_say_so() {
     let status = said(&["status"]).ended(3);
     let expected = "problem: orders are handled, and not shown, since the projection cannot be read: ";
     assert!(status.out.starts_with("running, NOT HEALTHY\n") && status.out.contains(expected), "{status:?}");
+    assert!(status.out.contains("  orders      not known\n"), "{status:?}");
     let status = said(&["status", "--json"]).json(3);
     assert!(
         status["projectionFailure"].is_string() && status["lags"].as_array().unwrap().len() > 3,
         "{status}"
     );
+    for unknown in ["ordersByState", "openCases", "stuckOrders", "projectionLagRecords"] {
+        assert!(status[unknown].is_null() && status.get(unknown).is_some(), "{unknown}: {status}");
+    }
     let doctor = said(&["doctor"]).ended(3);
     let wrong: Vec<&str> = doctor.out.lines().filter(|line| line.starts_with("wrong")).collect();
     assert!(wrong.len() == 1 && wrong[0].contains("database"), "{doctor:?}");

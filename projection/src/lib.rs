@@ -184,6 +184,12 @@ impl Projection {
         &self.place
     }
 
+    /// Whether it shows what was there when it was opened, and nothing that is written afterwards: so it is for those who may not
+    /// write, where nobody had the file open. Whoever waits for something opens it anew.
+    pub fn is_frozen(&self) -> bool {
+        self.pools.is_frozen()
+    }
+
     /// Where to go on reading, by topic and partition. A partition that is not there was never read.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use domain::CatalogVersion;
 use domain::catalog::{Catalog, Finding};
 
 use crate::exit;
-use crate::files::read_text;
+use crate::files::{FILE_BYTES_MAX, read_text};
 use crate::service::{catalog as published, read_files};
 use crate::settings::Settings;
 use crate::text::printable_lines;
@@ -21,9 +21,6 @@ mod publish;
 mod show;
 mod source;
 mod validate;
-
-/// The largest file of a catalog that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
 
 #[derive(clap::Subcommand)]
 pub enum Command {

@@ -33,7 +33,7 @@ pub fn publish(settings: &Settings, directory: Option<&Path>, json: bool) -> any
             }
             Publication::AlreadyThere { version, published_at, newest, .. } => {
                 println!("{version} is there already with this content, published at {published_at}");
-                if newest != version {
+                if let Some(newest) = newest.as_ref().filter(|newest| *newest != version) {
                     println!(
                         "new orders pin {newest}; to go back to this content, publish it under a newer version"
                     );

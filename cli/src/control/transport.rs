@@ -146,10 +146,14 @@ pub struct Client {
 
 impl Client {
     /// `None` where no service runs there.
+    ///
+    /// # Errors
+    /// The socket is there and cannot be used, also since its path is too long to be named.
     pub async fn connect(data_dir: &Path) -> anyhow::Result<Option<Client>> {
         let path: PathBuf = data_dir.join(SOCKET_NAME);
-        if check_length(data_dir).is_err() {
-            return Ok(None);
+        if let Err(error) = check_length(data_dir) {
+            // A service that was started with a shorter spelling of the directory may serve there.
+            return if path.exists() { Err(error) } else { Ok(None) };
         }
         match UnixStream::connect(&path).await {
             Ok(stream) => {
@@ -222,7 +226,7 @@ mod tests {
         let long = with_length(SOCKET_PATH_BYTES_MAX + 1);
         let refused = check_length(&long).unwrap_err().to_string();
         assert!(refused.contains("has 108 bytes, and at most 107"), "{refused}");
-        assert!(Client::connect(&long).await.unwrap().is_none(), "nobody can serve there");
+        assert!(Client::connect(&long).await.unwrap().is_none(), "nobody serves where there is nothing");
         let is_possible = |data_dir: &Path| {
             std::os::unix::net::SocketAddr::from_pathname(data_dir.join(SOCKET_NAME)).is_ok()
         };
@@ -230,6 +234,18 @@ mod tests {
             is_possible(&with_length(SOCKET_PATH_BYTES_MAX)) && !is_possible(&long),
             "the limit is the system's"
         );
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_can_be_named_by_a_shorter_path_alone_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("x".repeat(SOCKET_PATH_BYTES_MAX));
+        std::fs::create_dir(&long).unwrap();
+        assert!(Client::connect(&long).await.unwrap().is_none(), "nobody serves there");
+        // In the place of the socket of a service that was started with another spelling: it is not even looked at.
+        std::fs::write(long.join(SOCKET_NAME), "").unwrap();
+        let refused = Client::connect(&long).await.map(drop).unwrap_err().to_string();
+        assert!(refused.contains("one relative to the working directory"), "{refused}");
     }
 
     #[tokio::test]

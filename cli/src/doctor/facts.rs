@@ -117,9 +117,9 @@ pub struct Store {
 pub enum Projection {
     /// The service makes it.
     Absent { place: String },
-    /// `behind`: how many records it has still to read; absent: the log could not be asked. `beyond`: where it has read more than
-    /// there is.
-    Open { place: String, behind: Option<u64>, beyond: Vec<String> },
+    /// `behind`: how many records it has still to read; absent: nobody could say it. `beyond`: where it has read more than there
+    /// is. `failure`: why the service, which runs, cannot read it, though it answers here.
+    Open { place: String, behind: Option<u64>, beyond: Vec<String>, failure: Option<String> },
 }
 
 /// Two clocks: ours before and after the other was asked, and what that one said.

@@ -116,8 +116,11 @@ fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
         let of_groups = status.lags.into_iter().filter(|line| line.group != PROJECTION_GROUP);
         facts.lags = Known::Is(of_groups.map(lag).collect());
         facts.projection = projection(settings, |_| None);
-        if let Known::Is(Projection::Open { behind, .. }) = &mut facts.projection {
-            *behind = Some(status.projection_lag_records.unsigned_abs());
+        if let Known::Is(Projection::Open { behind, failure, .. }) = &mut facts.projection {
+            // An earlier version says 0 where it does not know.
+            let told = status.projection_lag_records.filter(|_| status.projection_failure.is_none());
+            *behind = told.map(i64::unsigned_abs);
+            *failure = status.projection_failure;
         }
         return;
     }
@@ -215,7 +218,7 @@ fn stands(
             }
         }
     }
-    Projection::Open { place, behind, beyond }
+    Projection::Open { place, behind, beyond, failure: None }
 }
 
 /// The time that all share.

@@ -48,9 +48,10 @@ pub struct Status {
     pub catalog: Option<String>,
     /// All that are published.
     pub catalog_versions: Vec<String>,
-    pub orders_by_state: BTreeMap<String, i64>,
-    pub open_cases: i64,
-    pub stuck_orders: i64,
+    /// What the projection counts is null where it cannot be read: nobody knows it then.
+    pub orders_by_state: Option<BTreeMap<String, i64>>,
+    pub open_cases: Option<i64>,
+    pub stuck_orders: Option<i64>,
     pub dead_letters: usize,
     /// Those that were not sent again.
     pub dead_letters_open: usize,
@@ -58,7 +59,9 @@ pub struct Status {
     pub lags: Vec<LagLine>,
     /// On Kafka, of which partitions that others have the workers of this process keep copies.
     pub standbys: Vec<StandbyLine>,
-    pub projection_lag_records: i64,
+    /// Earlier versions, which may still be the service that answers, name it otherwise.
+    #[serde(alias = "projectionLag")]
+    pub projection_lag_records: Option<i64>,
     pub disk: Disk,
 }
 
@@ -119,7 +122,6 @@ impl From<Following> for StandbyLine {
 }
 
 /// What only the projection knows.
-#[derive(Default)]
 struct Projected {
     summary: Summary,
     lags: Vec<LagLine>,
@@ -129,18 +131,24 @@ impl Operations {
     pub(super) fn status(&self) -> anyhow::Result<Status> {
         // Another database may be away; what does not come from there is told all the same.
         let (projected, projection_failure) = match self.projected() {
-            Ok(projected) => (projected, None),
-            Err(error) => (Projected::default(), Some(format!("{error:#}"))),
+            Ok(projected) => (Some(projected), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let Projected { summary, lags: of_projection } = projected;
         let mut lags = self.lags_of_log()?;
-        let stages = if projection_failure.is_none() { self.stages(&summary, &lags)? } else { Vec::new() };
-        let projection_lag_records = of_projection.iter().map(|line| line.records).sum();
-        lags.extend(of_projection);
+        let stages = match &projected {
+            Some(projected) => self.stages(&projected.summary, &lags)?,
+            None => Vec::new(),
+        };
+        let (summary, of_projection) = projected.map(|known| (known.summary, known.lags)).unzip();
+        let projection_lag_records =
+            of_projection.as_ref().map(|lines| lines.iter().map(|line| line.records).sum::<i64>());
+        lags.extend(of_projection.into_iter().flatten());
         let (dead_letters, dead_letters_open) = self.count_dead_letters()?;
         let data_dir = &self.settings.node.data_dir;
         let catalogs = catalog::published(&self.store)?;
-        let state = |(state, count): (&OrderState, &i64)| (word(state), *count);
+        let by_state = |summary: &Summary| -> BTreeMap<String, i64> {
+            summary.orders_by_state.iter().map(|(state, count)| (word(state), *count)).collect()
+        };
         let mut status = Status {
             running: self.is_running(),
             write_failure: self.store.log.write_failure().map(|reason| reason.to_string()),
@@ -150,9 +158,9 @@ impl Operations {
             started_at: self.started_at.map(|at| at.to_string()),
             catalog: catalogs.latest().map(|catalog| catalog.version.to_string()),
             catalog_versions: catalogs.versions().map(|(version, ..)| version.to_string()).collect(),
-            orders_by_state: summary.orders_by_state.iter().map(state).collect(),
-            open_cases: summary.open_cases,
-            stuck_orders: summary.stuck_orders,
+            orders_by_state: summary.as_ref().map(by_state),
+            open_cases: summary.as_ref().map(|summary| summary.open_cases),
+            stuck_orders: summary.as_ref().map(|summary| summary.stuck_orders),
             dead_letters,
             dead_letters_open,
             stages,
@@ -186,10 +194,9 @@ impl Operations {
                 DISK_LEFT_BYTES_WELL >> 20
             ));
         }
-        if status.projection_lag_records > PROJECTION_LAG_RECORDS_WELL {
+        if let Some(behind) = status.projection_lag_records.filter(|lag| *lag > PROJECTION_LAG_RECORDS_WELL) {
             problems.push(format!(
-                "the projection has {} records to read; what `order` shows is that much behind",
-                status.projection_lag_records
+                "the projection has {behind} records to read; what `order` shows is that much behind"
             ));
         }
         for line in status.lags.iter().filter(|line| line.group != PROJECTION_GROUP) {
@@ -363,4 +370,20 @@ fn folder_bytes(folder: &Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_version_answers_is_understood() {
+        let told = r#"{"running": true, "openCases": 2, "ordersByState": {"completed": 1}, "projectionLag": 7}"#;
+        let status: Status = serde_json::from_str(told).unwrap();
+        assert_eq!((status.open_cases, status.stuck_orders), (Some(2), None));
+        assert_eq!(status.projection_lag_records, Some(7));
+        let now = serde_json::to_value(&status).unwrap();
+        assert_eq!(now["projectionLagRecords"], 7);
+        assert!(now["stuckOrders"].is_null() && now.get("projectionLag").is_none(), "{now}");
+    }
 }

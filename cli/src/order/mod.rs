@@ -66,7 +66,7 @@ pub fn order(settings: &Settings, command: &Command) -> anyhow::Result<ExitCode>
                 None => show::show(&projection, key, *json).await,
             },
             Command::List(arguments) => list::list(&projection, arguments).await,
-            Command::Watch(arguments) => watch::watch(settings, &projection, arguments).await,
+            Command::Watch(arguments) => watch::watch(settings, projection, arguments).await,
             Command::History(arguments) => history::history(&projection, arguments).await,
             Command::Plan(arguments) => plan::plan(&projection, arguments).await,
         }
@@ -87,6 +87,18 @@ pub async fn open(settings: &Settings) -> anyhow::Result<Projection> {
     }
     let opened = Projection::open_existing(&settings.projection_url()).await;
     opened.context("could not open the projection")
+}
+
+/// The same for whoever looks again: one that shows nothing new is opened anew.
+///
+/// # Errors
+/// As [`open`].
+pub async fn looked_at_again(settings: &Settings, projection: Projection) -> anyhow::Result<Projection> {
+    if !projection.is_frozen() {
+        return Ok(projection);
+    }
+    projection.close().await;
+    open(settings).await
 }
 
 /// The answer for a key that no order has.

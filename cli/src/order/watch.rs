@@ -38,7 +38,7 @@ pub struct Arguments {
 
 pub async fn watch(
     settings: &Settings,
-    projection: &Projection,
+    mut projection: Projection,
     arguments: &Arguments,
 ) -> anyhow::Result<ExitCode> {
     let key = OrderKey::from(arguments.key.as_str());
@@ -47,28 +47,31 @@ pub async fn watch(
     let mut service_check_at = Instant::now();
     let captured_by = Instant::now() + arguments.timeout.unwrap_or(CAPTURE_WAIT).min(CAPTURE_WAIT);
     loop {
+        projection = super::looked_at_again(settings, projection).await?;
         // Before the history is read: then everything up to the end is in it.
         let Some(order) = projection.order_row(&key).await? else {
             let now = Instant::now();
-            if now >= captured_by || !runs_somewhere(settings).await? {
+            if !runs_somewhere(settings).await? {
+                return Err(super::no_order(&arguments.key).into());
+            }
+            // The deadline first: where it is the shorter, nobody knows whether the order would have come.
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(late(&key, "is not there", arguments));
+            }
+            if now >= captured_by {
                 return Err(super::no_order(&arguments.key).into());
             }
             tokio::time::sleep(LOOK_EVERY).await;
             continue;
         };
-        news.print(projection, &key).await?;
+        news.print(&projection, &key).await?;
         if !order.state.is_active() {
             return Ok(ended(&key, order.state, arguments.json));
         }
         let now = Instant::now();
         if deadline.is_some_and(|deadline| now >= deadline) {
-            let timeout = arguments.timeout.map(shown).unwrap_or_default();
-            eprintln!(
-                "orderstream: order {} is {} and did not end within {timeout}",
-                printable(key.as_str()),
-                word(&order.state)
-            );
-            return Ok(ExitCode::from(exit::TIMED_OUT));
+            let state = format!("is {} and did not end", word(&order.state));
+            return Ok(late(&key, &state, arguments));
         }
         if now >= service_check_at {
             check_service(settings, &key, order.state).await?;
@@ -105,6 +108,13 @@ impl News {
             println!("{}  {}", row.at.0, printable(&row.summary));
         }
     }
+}
+
+/// Not within `--timeout`.
+fn late(key: &OrderKey, what: &str, arguments: &Arguments) -> ExitCode {
+    let timeout = arguments.timeout.map(shown).unwrap_or_default();
+    eprintln!("orderstream: order {} {what} within {timeout}", printable(key.as_str()));
+    ExitCode::from(exit::TIMED_OUT)
 }
 
 fn ended(key: &OrderKey, state: OrderState, json: bool) -> ExitCode {

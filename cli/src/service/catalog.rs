@@ -16,14 +16,18 @@ use super::{Store, read_files};
 /// As many versions as are read at once when looking for what is published.
 const READ: Limits = Limits { records_max: 64, bytes_max: 16 << 20 };
 
-/// The catalog in a folder of .toml files, its durations shortened as the settings say.
+/// As many errors as a refusal repeats; `orderstream catalog validate` has all.
+const ERRORS_SHOWN_MAX: usize = 10;
+
+/// The catalog in a folder of .toml files, its durations shortened as the settings say. It can be used; whether it may be published
+/// is decided where that is done ([`offer`]): what lies on the log already stays good under rules that were made later.
 ///
 /// # Errors
-/// All findings, a line each.
+/// All errors, a line each.
 pub fn load(settings: &crate::settings::Catalog) -> anyhow::Result<Catalog> {
     let directory = settings.directory.as_path();
     let files = read_files(directory, "toml")?;
-    match Catalog::from_files(&files) {
+    match Catalog::usable_files(&files) {
         Ok(catalog) => Ok(catalog.scaled(settings.time_divisor, settings.duration_ms_max)),
         Err(findings) => {
             let lines: Vec<String> = findings.iter().map(|finding| format!("  {finding}")).collect();
@@ -108,9 +112,16 @@ pub fn everything(store: &Store) -> anyhow::Result<(BTreeSet<String>, Vec<TaskTy
 pub enum Publication {
     #[serde(rename_all = "camelCase")]
     Published { version: CatalogVersion, digest: String, published_at: Timestamp },
-    /// The same content under the same version. `newest` is what new orders pin, and may be another one.
+    /// The same content under the same version. `newest` is what new orders pin, and may be another one; services of earlier
+    /// versions do not say it.
     #[serde(rename_all = "camelCase")]
-    AlreadyThere { version: CatalogVersion, digest: String, published_at: Timestamp, newest: CatalogVersion },
+    AlreadyThere {
+        version: CatalogVersion,
+        digest: String,
+        published_at: Timestamp,
+        #[serde(default)]
+        newest: Option<CatalogVersion>,
+    },
     #[serde(rename_all = "camelCase")]
     Refused { version: CatalogVersion, reason: String },
 }
@@ -139,11 +150,16 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
     }
     let known = published(store)?;
     match known.checked(&offered) {
-        Ok(Some(_)) => append(store, &offered)?,
+        Ok(Some(catalog)) => {
+            if let Some(reason) = unpublishable(&catalog) {
+                return Ok(Publication::Refused { version, reason });
+            }
+            append(store, &offered)?;
+        }
         Ok(None) => {
             let before = known.versions().find(|(known, ..)| **known == version);
             let published_at = before.map_or(published_at, |(_, at, _)| at);
-            let newest = known.latest().map_or_else(|| version.clone(), |catalog| catalog.version.clone());
+            let newest = known.latest().map(|catalog| catalog.version.clone());
             return Ok(Publication::AlreadyThere { version, digest, published_at, newest });
         }
         Err(refused) => {
@@ -153,6 +169,24 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
     }
     tracing::info!(%version, digest, "catalog published");
     Ok(Publication::Published { version, digest, published_at })
+}
+
+/// Why a version that is not on the log yet may not come there; `None` where it may.
+pub fn unpublishable(catalog: &Catalog) -> Option<String> {
+    let errors = catalog.review_errors();
+    if errors.is_empty() {
+        return None;
+    }
+    let mut shown: Vec<String> =
+        errors.iter().take(ERRORS_SHOWN_MAX).map(|finding| format!("  {finding}\n")).collect();
+    if let Some(more @ 1..) = errors.len().checked_sub(ERRORS_SHOWN_MAX) {
+        shown.push(format!("  and {more} more\n"));
+    }
+    Some(format!(
+        "catalog version \"{}\" is not published yet, and may not be:\n{}`orderstream catalog validate` shows file and line of each",
+        catalog.version,
+        shown.concat()
+    ))
 }
 
 /// The first system whose commands would have nowhere to go.
@@ -180,7 +214,7 @@ fn append(store: &Store, offered: &CatalogPublished) -> anyhow::Result<()> {
 /// Publishes the version if it is not there yet. A version once published never changes.
 ///
 /// # Errors
-/// The version is published with other content.
+/// The version is published with other content, or may not be published.
 pub fn publish(store: &Store, catalog: &Catalog) -> anyhow::Result<()> {
     match offer(store, catalog)? {
         Publication::Published { .. } | Publication::AlreadyThere { .. } => Ok(()),
@@ -202,4 +236,69 @@ pub fn offer_document(store: &Store, document: &[u8]) -> anyhow::Result<Publicat
 pub fn lines(findings: &[Finding]) -> String {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    /// A directory of data beside the shipped catalog, to which a rule is added that can be used and may not be published.
+    fn place(folder: &std::path::Path) -> Settings {
+        let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/catalog");
+        let mut settings = Settings::default();
+        settings.node.data_dir = folder.join("data");
+        settings.catalog.directory = folder.join("catalog");
+        std::fs::create_dir(&settings.catalog.directory).unwrap();
+        for (path, text) in read_files(&shipped, "toml").unwrap() {
+            let name = std::path::Path::new(&path).file_name().unwrap();
+            std::fs::write(settings.catalog.directory.join(name), text).unwrap();
+        }
+        let doubtful = "[[offering]]\nid = \"doubtful\"\nname = \"Doubtful\"\nspecification = \"doubtful\"\nbillable = false\n\
+                        eligibility = [{ condition = \"1 > 2\", message = \"never\" }]\n\
+                        [[productSpecification]]\nid = \"doubtful\"\nname = \"Doubtful\"\nversion = \"1\"\ncommercialOnly = true\n";
+        std::fs::write(settings.catalog.directory.join("doubtful.toml"), doubtful).unwrap();
+        settings
+    }
+
+    #[test]
+    fn a_version_under_a_later_rule_is_usable_where_it_is_published_and_refused_where_it_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = place(folder.path());
+        let catalog = load(&settings.catalog).unwrap();
+        let store = Store::open(&settings, &catalog).unwrap();
+        let refused = publish(&store, &catalog).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("catalog version \"2026.11\" is not published yet, and may not be:\n")
+                && refused.contains("\n  offering doubtful: condition \"1 > 2\" is always false")
+                && refused.ends_with("\n`orderstream catalog validate` shows file and line of each"),
+            "{refused}"
+        );
+        let document = catalog.to_json();
+        let offered = offer_document(&store, document.as_bytes()).unwrap();
+        assert!(matches!(offered, Publication::Refused { .. }), "{offered:?}");
+        assert!(list(&store).unwrap().is_empty());
+        // As a version of the program left it that did not know the rule.
+        append(&store, &CatalogPublished::of(&catalog, Timestamp(store.clock.now_ms()))).unwrap();
+        publish(&store, &catalog).unwrap();
+        let there = offer(&store, &catalog).unwrap();
+        let Publication::AlreadyThere { newest, .. } = &there else { panic!("{there:?}") };
+        assert_eq!(newest.as_ref(), Some(&catalog.version));
+    }
+
+    #[test]
+    fn the_answer_of_an_earlier_version_that_a_catalog_is_there_is_understood() {
+        let told = r#"{"outcome": "alreadyThere", "version": "1", "digest": "d", "publishedAt": 7}"#;
+        let read: Publication = serde_json::from_str(told).unwrap();
+        assert!(matches!(&read, Publication::AlreadyThere { newest: None, .. }), "{read:?}");
+    }
+
+    #[test]
+    fn a_first_service_refuses_what_may_not_be_published_before_it_makes_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = place(folder.path());
+        let refused = crate::service::Service::start(&settings).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("offering doubtful: condition \"1 > 2\" is always false"), "{refused}");
+        assert!(!settings.node.data_dir.exists());
+    }
 }

@@ -16,7 +16,8 @@ use runtime::{AnyReader, Outgoing, StopSignal};
 use schemas::codec::Codec;
 use schemas::{headers, topics};
 
-use super::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, Behaviour, Store, catalog, log_may_pass, until_done};
+use super::backoff::{Backoff, log_may_pass, until_done};
+use super::{Behaviour, Store, catalog};
 use crate::files::read_text;
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 8 << 20 };
@@ -87,20 +88,26 @@ impl Pump {
                 until_done(GROUP, stop, || self.take_up_catalogs())?;
             }
             let commands: Vec<Command> = records.iter().filter_map(|record| self.command(record)).collect();
-            let mut backoff_ms = BACKOFF_MS_MIN;
+            let mut backoff = Backoff::new();
             while let Err(error) = self.turn(&commands, !records.is_empty()) {
                 // A log that cannot be written says so itself.
-                if backoff_ms == BACKOFF_MS_MIN && self.store.log.write_failure().is_none() {
-                    let error = format!("{error:#}");
-                    tracing::warn!(error, "simulated downstream could not go on, it is tried again");
+                if self.store.log.write_failure().is_none() && backoff.is_to_be_told() {
+                    let (error, backoff_ms) = (format!("{error:#}"), backoff.pause_ms());
+                    tracing::warn!(
+                        error,
+                        backoff_ms,
+                        "simulated downstream could not go on, it is tried again"
+                    );
                 }
                 if !may_pass(&error) {
                     return Err(error);
                 }
-                if stop.wait(Duration::from_millis(backoff_ms)) {
+                if backoff.wait(stop) {
                     return Ok(());
                 }
-                backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
+            }
+            if backoff.was_told() {
+                tracing::info!("simulated downstream goes on again");
             }
         }
         Ok(())

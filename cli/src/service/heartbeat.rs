@@ -10,8 +10,9 @@ use schemas::heartbeat::Heartbeat;
 use schemas::topics;
 use topology::heartbeat::record_of;
 
+use super::Store;
+use super::backoff::until_done;
 use super::vitals::Vitals;
-use super::{Store, until_done};
 
 const BATCH: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 /// It looks at its stop signal at least this often.

@@ -11,8 +11,10 @@ use runtime::{StopSignal, SystemClock, Worker};
 use schemas::topics;
 use topology::{Line, LineSettings};
 
+use crate::files::{FILE_BYTES_MAX, read_text};
 use crate::settings::{LogKind, Settings};
 
+mod backoff;
 mod behaviour;
 pub mod catalog;
 mod downstream;
@@ -40,9 +42,6 @@ pub const LOG_DIR: &str = "log";
 pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 
 const DAY_MS: i64 = 86_400_000;
-/// The pause after something that may pass, doubled with each in a row.
-const BACKOFF_MS_MIN: u64 = 100;
-const BACKOFF_MS_MAX: u64 = 10_000;
 
 /// How much of the disk that holds `directory` may still be written.
 ///
@@ -80,7 +79,11 @@ impl Service {
     /// As [`Service::start`].
     pub fn start_watched(settings: &Settings, watch: &Watch) -> anyhow::Result<Service> {
         let catalog = catalog::load(&settings.catalog)?;
-        // All that can be wrong with files, before anything is made.
+        // All that can be wrong with files, before anything is made. Without a log there is no version that is published.
+        let first = (!Store::is_there(settings)).then(|| catalog::unpublishable(&catalog)).flatten();
+        if let Some(reason) = first {
+            bail!(reason);
+        }
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         projecting::look(&settings.projection_url())?;
         let data_dir = &settings.node.data_dir;
@@ -279,46 +282,10 @@ fn line_settings(settings: &Settings) -> LineSettings {
     line.scaled(settings.catalog.time_divisor)
 }
 
-/// Whether the log may do the same later, with nothing changed by anybody here: brokers that are away, a leader that has just changed.
-pub(crate) fn log_may_pass(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<runtime::Error>().is_some_and(runtime::Error::is_passing)
-}
-
-/// Does it until it is done, where the log does not let it now; `None` where `stop` came first.
-///
-/// # Errors
-/// What trying again does not mend.
-pub(crate) fn until_done<T>(
-    what: &str,
-    stop: &StopSignal,
-    mut act: impl FnMut() -> anyhow::Result<T>,
-) -> anyhow::Result<Option<T>> {
-    let mut backoff_ms = BACKOFF_MS_MIN;
-    loop {
-        match act() {
-            Err(error) if log_may_pass(&error) => {
-                // Said once: a log that is away would else say so at every try.
-                if backoff_ms == BACKOFF_MS_MIN {
-                    tracing::warn!(
-                        part = what,
-                        error = format!("{error:#}"),
-                        "log does not answer, it is tried again"
-                    );
-                }
-            }
-            done => return done.map(Some),
-        }
-        if stop.wait(Duration::from_millis(backoff_ms)) {
-            return Ok(None);
-        }
-        backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
-    }
-}
-
 /// Reads a whole folder of files of one kind, sorted by name.
 ///
 /// # Errors
-/// Unreadable folder or file, by name; a folder without any such file.
+/// Unreadable folder or file, by name, or one that is too large; a folder without any such file.
 pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(String, String)>> {
     let entries = std::fs::read_dir(directory)
         .with_context(|| format!("could not read \"{}\"", directory.display()))?;
@@ -330,8 +297,7 @@ pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(Stri
             if !path.is_file() {
                 bail!("\"{}\" is no regular file", path.display());
             }
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("could not read \"{}\"", path.display()))?;
+            let text = read_text(&path, FILE_BYTES_MAX)?;
             files.push((path.display().to_string(), text));
         }
     }
@@ -340,4 +306,19 @@ pub fn read_files(directory: &Path, extension: &str) -> anyhow::Result<Vec<(Stri
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_a_file_without_measure_is_refused_by_the_name_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.toml"), "version = \"1\"").unwrap();
+        assert_eq!(read_files(folder.path(), "toml").unwrap().len(), 1);
+        std::fs::File::create(folder.path().join("b.toml")).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        let refused = read_files(folder.path(), "toml").unwrap_err().to_string();
+        assert!(refused.contains("b.toml\" is larger than "), "{refused}");
+    }
 }

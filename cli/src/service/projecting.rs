@@ -11,9 +11,10 @@ use runtime::log::embedded::Start;
 use runtime::log::{Limits, Position};
 use runtime::{AnyReader, Record, StopSignal};
 
+use super::backoff::{Backoff, log_may_pass, until_done};
 use super::projected::{TOPICS, applied, ends};
 use super::vitals::{PROJECTION, Vitals};
-use super::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, Store, heartbeat, log_may_pass, until_done};
+use super::{Store, heartbeat};
 
 /// As many bytes of events as go into one transaction.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -114,7 +115,7 @@ pub fn run(
 /// Opens the database, however long it is out of reach; `None` where `stop` came first.
 async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Option<Projection>> {
     let lag = Lag::new();
-    let mut backoff_ms = BACKOFF_MS_MIN;
+    let mut backoff = Backoff::new();
     loop {
         match Projection::open(url).await {
             Ok(projection) => return Ok(Some(projection)),
@@ -123,15 +124,14 @@ async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Opt
                 if let Some(ends) = ends_now(store)? {
                     lag.records(ends.iter().map(|end| end.end_offset.unsigned_abs()).sum());
                 }
-                let error = format!("{:#}", anyhow::Error::from(error));
+                let (error, backoff_ms) = (format!("{:#}", anyhow::Error::from(error)), backoff.pause_ms());
                 tracing::warn!(error, backoff_ms, "projection is out of reach, it is tried again");
             }
             Err(error) => return Err(error.into()),
         }
-        if stop.wait(Duration::from_millis(backoff_ms)) {
+        if backoff.wait(stop) {
             return Ok(None);
         }
-        backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
     }
 }
 
@@ -301,7 +301,7 @@ impl<'a> Pump<'a> {
 
     /// Back to where the database says that it is, as soon as it answers.
     async fn read_again(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
-        let mut backoff_ms = BACKOFF_MS_MIN;
+        let mut backoff = Backoff::new();
         while !stop.is_stopped() {
             let from = positions(self.projection).await;
             match from.and_then(|from| reader(self.store, from)) {
@@ -311,12 +311,11 @@ impl<'a> Pump<'a> {
                 }
                 Err(error) => tracing::warn!(
                     error = format!("{error:#}"),
-                    backoff_ms,
+                    backoff_ms = backoff.pause_ms(),
                     "its positions could not be read"
                 ),
             }
-            stop.wait(Duration::from_millis(backoff_ms));
-            backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
+            backoff.wait(stop);
         }
         Ok(())
     }
@@ -326,7 +325,7 @@ impl<'a> Pump<'a> {
         // Decoded anew for each try: a second copy of a batch would cost memory always, and a second try is rare.
         let batch = || records.iter().map(|record| applied(&self.store.codec, record)).collect();
         let oldest = records.iter().map(|record| record.timestamp_ms).min();
-        let mut backoff_ms = BACKOFF_MS_MIN;
+        let mut backoff = Backoff::new();
         loop {
             let behind = self.reader.lag_records() + records.len() as u64;
             self.lag.set(behind, oldest, self.store.clock.now_ms());
@@ -342,14 +341,14 @@ impl<'a> Pump<'a> {
                     error,
                     "projection is damaged: stop the service and rebuild it; orders go on meanwhile"
                 );
-                backoff_ms = BACKOFF_MS_MAX;
+                backoff.longest();
             } else {
+                let backoff_ms = backoff.pause_ms();
                 tracing::warn!(error, backoff_ms, "projection could not be written, it is tried again");
             }
-            if stop.wait(Duration::from_millis(backoff_ms)) {
+            if backoff.wait(stop) {
                 return Batch::Stopped;
             }
-            backoff_ms = (backoff_ms * 2).min(BACKOFF_MS_MAX);
         }
         let left = self.reader.lag_records();
         // What comes next was written after what was applied.

@@ -24,6 +24,7 @@ use crate::{exit, order};
 const PROJECTION_WAIT: Duration = Duration::from_secs(10);
 
 pub struct Follower {
+    settings: Settings,
     client: Client,
     projection: Projection,
     wait: Wait,
@@ -47,7 +48,7 @@ impl Follower {
                 Err(_) => tokio::time::sleep(LOOK_EVERY).await,
             }
         };
-        Ok(Follower { client, projection, wait, deadline })
+        Ok(Follower { settings: settings.clone(), client, projection, wait, deadline })
     }
 
     /// Until what is waited for has happened, or the time is up: then the line stays undecided. `later` of the requests of the same id were sent after it.
@@ -80,6 +81,7 @@ impl Follower {
             }
             Fate::Told { request_id, events_end } => (request_id, events_end),
         };
+        self.projection = order::looked_at_again(&self.settings, self.projection.clone()).await?;
         let place = (topics::ORDER_EVENTS.to_owned(), i32::try_from(receipt.partition)?);
         let read_to = self.projection.positions().await?.get(&place).copied().unwrap_or_default();
         line.request_id = Some(request_id.clone());

@@ -1,4 +1,5 @@
 //! `orderstream submit`: beside a running service through its socket, else on the data directory itself.
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -122,11 +123,9 @@ async fn submit_and_wait(
         Err(error) => (None, Err(error)),
     };
     let (mut lines, mut failed) = send_all(target, input, |_| ()).await;
+    let later = taken_later(input, &lines);
     let mut late = 0;
-    for index in 0..lines.len() {
-        let later = (index + 1..lines.len()).filter(|other| lines[*other].is_taken());
-        let later = later.filter(|other| is_same_request(&input[index], &input[*other])).count();
-        let line = &mut lines[index];
+    for (line, later) in lines.iter_mut().zip(later) {
         if let Some(receipt) = line.receipt() {
             line.undecided();
             if let Some(open) = &mut follower
@@ -204,11 +203,20 @@ fn broken_off(taken: usize, all: usize, place: &Place) -> String {
     )
 }
 
-fn is_same_request(one: &Document, other: &Document) -> bool {
-    let (Ok(one), Ok(other)) = (&one.content, &other.content) else { return false };
-    let named = one.request_id.is_some() || other.request_id.is_some();
-    let same = if named { one.request_id == other.request_id } else { one.bytes == other.bytes };
-    one.key == other.key && same
+/// Of each document, how many that are the same request were taken after it.
+fn taken_later(input: &[Document], lines: &[Line]) -> Vec<usize> {
+    let mut taken: HashMap<(&str, Option<&str>, &[u8]), usize> = HashMap::new();
+    let mut later = vec![0; lines.len()];
+    for (at, (document, line)) in input.iter().zip(lines).enumerate().rev() {
+        let Ok(content) = &document.content else { continue };
+        // Requests of one name are the same whatever they hold.
+        let name = content.request_id.as_deref();
+        let bytes: &[u8] = if name.is_some() { &[] } else { &content.bytes };
+        let after = taken.entry((content.key.as_str(), name, bytes)).or_default();
+        later[at] = *after;
+        *after += usize::from(line.is_taken());
+    }
+    later
 }
 
 fn worst(lines: &[Line]) -> u8 {
@@ -263,6 +271,33 @@ mod tests {
         assert_eq!(all(&[exit::DONE, exit::TIMED_OUT, exit::DONE]), exit::TIMED_OUT);
         assert_eq!(all(&[exit::REFUSED, exit::TIMED_OUT]), exit::REFUSED);
         assert_eq!(all(&[exit::TIMED_OUT, exit::REFUSED]), exit::REFUSED);
+    }
+
+    #[test]
+    fn the_same_request_is_counted_as_often_as_it_was_taken_afterwards() {
+        let document = |key: &str, name: Option<&str>, bytes: &str| Document {
+            place: Place { file: "f".into(), number: 1, is_avro: false },
+            content: Ok(Content {
+                key: key.to_owned(),
+                bytes: bytes.into(),
+                media_type: headers::JSON.to_owned(),
+                request_id: name.map(str::to_owned),
+            }),
+        };
+        let input = [
+            document("K", None, "{}"),
+            document("K", Some("r"), "{}"),
+            document("other", None, "{}"),
+            document("K", None, "{}"),
+            document("K", Some("r"), "[]"),
+            document("K", None, "[]"),
+            document("K", None, "{}"),
+        ];
+        let receipt = Receipt { partition: 0, offset: 7 };
+        let mut lines: Vec<Line> = input.iter().map(|document| Line::taken(document, &receipt)).collect();
+        assert_eq!(taken_later(&input, &lines), [2, 1, 0, 1, 0, 0, 0]);
+        lines[6] = Line::not_tried(&input[6]);
+        assert_eq!(taken_later(&input, &lines), [1, 1, 0, 0, 0, 0, 0]);
     }
 
     fn input(folder: &std::path::Path) -> Vec<Document> {

@@ -26,6 +26,20 @@ const KINDS: &[&str] = &[
 /// The catalog, where nothing is wrong with it; and every finding, warnings among them: first what could not be read, then by
 /// file and line. At most [`limits::FINDINGS_MAX`].
 pub(super) fn from_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, Vec<Finding>) {
+    let (catalog, findings) = judged(files);
+    let is_good = !findings.iter().any(Finding::is_error);
+    (catalog.filter(|_| is_good), bounded(findings))
+}
+
+/// The catalog, where it can be used; else every error.
+pub(super) fn usable<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Catalog, Vec<Finding>> {
+    let (catalog, mut findings) = judged(files);
+    findings.retain(Finding::is_error);
+    catalog.ok_or_else(|| bounded(findings))
+}
+
+/// The catalog, where it can be used, and every finding.
+fn judged<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, Vec<Finding>) {
     let mut reader = Reader::default();
     for (name, text) in files {
         reader.file(name.as_ref(), text.as_ref());
@@ -36,13 +50,12 @@ pub(super) fn from_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Opt
     if !version_seen && all_read {
         findings.push(Finding::new("version", "is missing; one of the files must say version = \"...\""));
     }
-    let (catalog, found) = Catalog::reviewed_after(document, findings.is_empty());
     // An entry that could not be read is missing to those that refer to it: what they say then is true, and may help.
-    let is_broken = !findings.is_empty() || catalog.is_none();
+    let (catalog, found) = Catalog::judged(document, findings.is_empty());
     let mut found: Vec<Finding> = found.into_iter().map(|finding| places.placed(finding)).collect();
     found.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     findings.extend(found);
-    (catalog.filter(|_| !is_broken), bounded(findings))
+    (catalog, findings)
 }
 
 fn bounded(mut findings: Vec<Finding>) -> Vec<Finding> {

@@ -119,7 +119,8 @@ impl PartialEq for Catalog {
 
 impl Catalog {
     /// Checks a document and compiles what it holds: what a catalog must be to be used. What it must be to be published, too, is
-    /// more ([`Catalog::reviewed`]); a version that was published before a rule of that kind was thought of stays usable.
+    /// more ([`Catalog::reviewed`], [`Catalog::review_errors`]); a version that was published before a rule of that kind was
+    /// thought of stays usable.
     ///
     /// # Errors
     /// Everything that is wrong with it, at once.
@@ -130,16 +131,25 @@ impl Catalog {
 
     /// The catalog, where it may be published; and everything that is to be said of it, warnings among it.
     pub fn reviewed(document: CatalogDocument) -> (Option<Catalog>, Vec<Finding>) {
-        Catalog::reviewed_after(document, true)
+        let (catalog, findings) = Catalog::judged(document, true);
+        let is_good = !findings.iter().any(Finding::is_error);
+        (catalog.filter(|_| is_good), findings)
     }
 
-    /// The same of a document of which something could not be read, where not `is_whole`.
-    fn reviewed_after(document: CatalogDocument, is_whole: bool) -> (Option<Catalog>, Vec<Finding>) {
+    /// The catalog, where it can be used, and everything that is to be said of it. Something of the document could not be read
+    /// where not `is_whole`.
+    fn judged(document: CatalogDocument, is_whole: bool) -> (Option<Catalog>, Vec<Finding>) {
         let (checked, mut findings) = Checked::of(document);
         let is_right = is_whole && findings.is_empty();
         findings.extend(check::review(&checked.document, &checked.compiled, is_right));
-        let is_good = !findings.iter().any(Finding::is_error);
-        (is_good.then(|| Catalog(Arc::new(checked))), findings)
+        (is_right.then(|| Catalog(Arc::new(checked))), findings)
+    }
+
+    /// What keeps it from being published for the first time, though it can be used.
+    pub fn review_errors(&self) -> Vec<Finding> {
+        let mut findings = check::review(&self.0.document, &self.0.compiled, true);
+        findings.retain(Finding::is_error);
+        findings
     }
 
     /// From TOML files given as (name, text); an entry may be in any of them, the version is in exactly one.
@@ -152,7 +162,15 @@ impl Catalog {
         catalog.ok_or(findings)
     }
 
-    /// The same, with the warnings: first what could not be read, then by file and line.
+    /// The same for what may be published already: refused is what cannot be used ([`Catalog::new`]).
+    ///
+    /// # Errors
+    /// As [`Catalog::from_files`], where it cannot be used.
+    pub fn usable_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Catalog, Vec<Finding>> {
+        load::usable(files)
+    }
+
+    /// As [`Catalog::from_files`], with the warnings: first what could not be read, then by file and line.
     pub fn reviewed_files<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, Vec<Finding>) {
         load::from_files(files)
     }

@@ -129,7 +129,8 @@ pub fn shown_url(url: &str) -> String {
 /// One connection that writes and a few that read.
 #[derive(Clone)]
 pub(crate) enum Pools {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// `is_frozen`: it shows what was there when it was opened, whatever is written afterwards.
+    Sqlite { writer: SqlitePool, readers: SqlitePool, is_frozen: bool },
     Postgres { writer: PgPool, readers: PgPool, options: Box<PgConnectOptions> },
 }
 
@@ -164,6 +165,13 @@ impl Pools {
         }
     }
 
+    pub fn is_frozen(&self) -> bool {
+        match self {
+            Pools::Sqlite { is_frozen, .. } => *is_frozen,
+            Pools::Postgres { .. } => false,
+        }
+    }
+
     /// How many bytes the database takes.
     pub async fn bytes(&self) -> Result<i64, sqlx::Error> {
         match self {
@@ -174,7 +182,7 @@ impl Pools {
 
     pub async fn close(&self) {
         match self {
-            Pools::Sqlite { writer, readers } => {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }

@@ -28,9 +28,9 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
         return Err(sqlx::Error::RowNotFound);
     }
     if purpose == Purpose::Read {
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(looking(options));
-        return Ok(Pools::Sqlite { writer: readers.clone(), readers });
+        let (looking, is_frozen) = looking(options, may_write(options.get_filename()));
+        let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(looking);
+        return Ok(Pools::Sqlite { writer: readers.clone(), readers, is_frozen });
     }
     let synchronous = match purpose {
         // A power failure may lose the last transactions, rows and positions together: the log has them.
@@ -53,11 +53,15 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
         let is_idle = !connection.is_in_transaction();
         Box::pin(async move { Ok(is_idle) })
     });
-    Ok(Pools::Sqlite { writer: writer.connect_with(options).await?, readers })
+    Ok(Pools::Sqlite { writer: writer.connect_with(options).await?, readers, is_frozen: false })
 }
 
-/// For whoever changes nothing, and may perhaps not.
-fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+fn may_write(path: &Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+}
+
+/// For whoever changes nothing, and may perhaps not; and whether what is written from now on stays unseen.
+fn looking(options: &SqliteConnectOptions, may_write: bool) -> (SqliteConnectOptions, bool) {
     let path = options.get_filename();
     let options = options
         .clone()
@@ -66,13 +70,14 @@ fn looking(options: &SqliteConnectOptions) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_KEPT)
         .pragma("query_only", "on");
-    if std::fs::OpenOptions::new().append(true).open(path).is_ok() {
+    if may_write {
         // The last to close the file clears away what lies beside it, and only who may write can do so.
-        return options;
+        return (options, false);
     }
-    // Where nothing lies beside it SQLite would make that, even to look. Nobody has the file open then.
+    // Where nothing lies beside it SQLite would make that, even to look. Nobody has the file open then; whoever opens it afterwards
+    // writes unseen, since what is taken for immutable is not asked for changes.
     let is_closed = !with_suffix(path, "-wal").exists();
-    options.read_only(true).immutable(is_closed)
+    (options.read_only(true).immutable(is_closed), is_closed)
 }
 
 /// Whether there is no file, or an empty one, or a whole database that is empty or a projection.
@@ -87,7 +92,8 @@ pub(super) async fn is_free_or_ours(path: &Path) -> Result<bool, sqlx::Error> {
     if begins != MAGIC {
         return Ok(begins.is_empty());
     }
-    let mut connection = looking(&SqliteConnectOptions::new().filename(path)).connect().await?;
+    let (looking, _) = looking(&SqliteConnectOptions::new().filename(path), may_write(path));
+    let mut connection = looking.connect().await?;
     let sql = "SELECT COUNT(*), COALESCE(SUM(name IN ('positions', 'orders', '_sqlx_migrations')), 0) \
                FROM sqlite_master WHERE type = 'table'";
     let counted = sqlx::query(sql).fetch_one(&mut connection).await;
@@ -176,5 +182,37 @@ async fn into_one_file(path: &Path) -> Result<(), sqlx::Error> {
             Ok(_) if Instant::now() > deadline => return Err(sqlx::Error::PoolTimedOut),
             Ok(_) | Err(_) => tokio::time::sleep(SWAP_LOOK_EVERY).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_has_open_is_frozen_for_those_who_may_not_write_and_lives_once_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(folder.path().join("projection.db"));
+        let count = async |options: SqliteConnectOptions| {
+            let mut connection = options.connect().await.unwrap();
+            let counted = sqlx::query("SELECT COUNT(*) FROM t").fetch_one(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            counted.get::<i64, _>(0)
+        };
+        let opened = async || match open(&options, Purpose::Write).await.unwrap() {
+            Pools::Sqlite { writer, is_frozen: false, .. } => writer,
+            Pools::Sqlite { .. } | Pools::Postgres { .. } => panic!("a file that is written lives"),
+        };
+        let first = opened().await;
+        sqlx::query("CREATE TABLE t (id BIGINT)").execute(&first).await.unwrap();
+        first.close().await;
+        let (as_it_was, is_frozen) = looking(&options, false);
+        assert!(is_frozen && count(as_it_was).await == 0);
+        assert!(!looking(&options, true).1);
+        let service = opened().await;
+        sqlx::query("INSERT INTO t VALUES (1)").execute(&service).await.unwrap();
+        let (opened_anew, is_frozen) = looking(&options, false);
+        assert!(!is_frozen && count(opened_anew).await == 1);
+        service.close().await;
     }
 }

@@ -1,10 +1,13 @@
 //! Opening: what is made, brought up to date, or refused, in one line each.
+use domain::OrderKey;
+use domain::order::event::OrderEvent;
+use projection::query::OrderFilter;
 use projection::{Error, Projection, schema_version};
 use sqlx::migrate::Migrator;
 
 use crate::postgres::Server;
 use crate::story::{self, order_records};
-use crate::{Place, on_both, seen};
+use crate::{Place, all_rows, on_both, seen};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -90,8 +93,8 @@ async fn an_older_database_is_brought_up_to_date_with_its_rows_and_looking_at_it
         projection.close().await;
         age(place).await;
         let error = line(&Projection::open_existing(&place.url()).await.unwrap_err());
-        let expected = "the tables of the projection are at 1 and this version reads 2; the service brings them up to date when it starts";
-        assert_eq!((error.as_str(), MIGRATIONS.iter().count()), (expected, 2));
+        let expected = "the tables of the projection are at 1 and this version reads 3; the service brings them up to date when it starts";
+        assert_eq!((error.as_str(), MIGRATIONS.iter().count()), (expected, 3));
         let migrated = place.open().await;
         let mut after = seen(&migrated, &["7"]).await;
         // The older version did not note when the log had it; the next record does.
@@ -101,6 +104,41 @@ async fn an_older_database_is_brought_up_to_date_with_its_rows_and_looking_at_it
         assert_eq!(after, before);
         migrated.apply(order_records(records.len() as i64, story::whole(&story::key("8")))).await.unwrap();
         assert!(!seen(&migrated, &["7", "8"]).await["rows"].as_str().unwrap().contains(noted));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn orders_of_an_older_database_get_the_external_id_that_the_same_events_give_now() {
+    on_both(async |place| {
+        let reference = "100 %/h%2F\u{1F4A9}";
+        let keys = [
+            OrderKey::from_reference("a/b", "POnumber", reference),
+            OrderKey::from_reference("", "", ""),
+            OrderKey::from_reference("TMF", "POnumber", "456"),
+            OrderKey::from("of-their-own"),
+            OrderKey::from("a/b"),
+            OrderKey::from("a/b/c/d"),
+        ];
+        let mut events: Vec<OrderEvent> = keys.iter().flat_map(story::until_planned).collect();
+        for event in &mut events {
+            if let OrderEvent::OrderCaptured(event) = event {
+                event.order.external_id = None;
+            } else if let OrderEvent::OrderValidated(event) = event {
+                event.order.external_id = None;
+            } else if let OrderEvent::OrderDecomposed(event) = event {
+                event.order.external_id = None;
+            }
+        }
+        events.extend(story::until_planned(&story::key("7")));
+        let projection = place.projected(order_records(0, events)).await;
+        let named = OrderFilter { external_id: Some(reference.to_owned()), ..Default::default() };
+        assert_eq!(projection.orders(named).await.unwrap().rows[0].key, keys[0]);
+        let before = all_rows(&projection).await;
+        projection.close().await;
+        let back = "UPDATE orders SET external_id = NULL WHERE external_id <> 'PO-7'; DELETE FROM _sqlx_migrations WHERE version > 2";
+        place.execute(back).await;
+        assert_eq!(all_rows(&place.open().await).await, before);
     })
     .await;
 }

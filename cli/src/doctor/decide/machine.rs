@@ -112,12 +112,19 @@ pub(super) fn projection(known: &Known<Projection>) -> Option<Check> {
         Projection::Absent { place } => {
             (format!("none at \"{place}\" yet; the service makes it"), Vec::new())
         }
-        Projection::Open { place, behind, beyond } => {
+        Projection::Open { place, behind, beyond, failure } => {
             let beyond = beyond.iter().map(|what| {
                 Finding::problem(
                     place,
                     what,
                     "restore log and projection from the same backup, or make it anew: `orderstream projection rebuild`",
+                )
+            });
+            let unread = failure.iter().map(|reason| {
+                Finding::problem(
+                    place,
+                    format!("it answers here, and the service cannot read it: {reason}"),
+                    "look how the service reaches the database: its address, its user's rights, the limit of connections",
                 )
             });
             let slow = behind
@@ -133,7 +140,7 @@ pub(super) fn projection(known: &Known<Projection>) -> Option<Check> {
                 Some(behind) => format!("\"{place}\" answers, {behind} records behind"),
                 None => format!("\"{place}\" answers"),
             };
-            (saw, beyond.chain(slow).collect())
+            (saw, beyond.chain(unread).chain(slow).collect())
         }
     })
 }

@@ -50,6 +50,7 @@ fn well() -> Facts {
             place: "db".to_owned(),
             behind: Some(3),
             beyond: Vec::new(),
+            failure: None,
         }),
         clock: Known::Is(Clock { with: "r".to_owned(), before_ms: 1_000, told_ms: 1_000, after_ms: 1_010 }),
     }
@@ -219,9 +220,11 @@ fn what_is_wrong_with_the_machine_is_named() {
          "Problem disk: data: 1 MiB are left; below 512 somebody should make room\n"),
         (|f| f.projection = Known::Is(Projection::Absent { place: "db".to_owned() }), ""),
         (|f| f.projection = Known::Failed("no route".to_owned()), "Problem projection: projection.url: no route\n"),
-        (|f| f.projection = Known::Is(Projection::Open { place: "db".to_owned(), behind: Some(20_001), beyond: vec!["too far".to_owned()] }),
+        (|f| f.projection = Known::Is(Projection::Open { place: "db".to_owned(), behind: Some(20_001), beyond: vec!["too far".to_owned()], failure: None }),
          "Problem projection: db: too far\n\
           Problem projection: db: it has 20001 records to read; what `order` shows is that much behind\n"),
+        (|f| f.projection = Known::Is(Projection::Open { place: "db".to_owned(), behind: None, beyond: Vec::new(), failure: Some("no connection left".to_owned()) }),
+         "Problem projection: db: it answers here, and the service cannot read it: no connection left\n"),
         (|f| f.clock = Known::Is(Clock { with: "r".to_owned(), before_ms: 60_000, told_ms: 10_000, after_ms: 60_001 }),
          "Problem clock: the clock of this machine: it is at least 49000 ms ahead of r; 5000 are bearable\n"),
         (|f| f.clock = Known::Is(Clock { with: "r".to_owned(), before_ms: 1_000, told_ms: 10_000, after_ms: 4_000 }),

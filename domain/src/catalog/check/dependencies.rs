@@ -216,7 +216,11 @@ fn sources(document: &CatalogDocument, node: &Node<'_>, nodes: &[Node<'_>], find
         findings.require(earlier(owner, after, node, nodes).next().is_some(), || {
             let wanted = [&after.specification, &after.component, &after.task];
             let wanted: Vec<&str> = wanted.into_iter().flatten().map(String::as_str).collect();
-            let why = if after.task.as_ref() == Some(&node.rule.task_type) {
+            // Where another component is named, or another product, no task of that name is there.
+            let is_itself = after.specification.is_none()
+                && after.task.as_ref() == Some(&node.rule.task_type)
+                && after.component.as_deref().is_none_or(|component| is_within(&node.component, component));
+            let why = if is_itself {
                 "which is itself, and there is no other; it would wait for ever"
             } else {
                 "of which there is none"

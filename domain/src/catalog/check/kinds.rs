@@ -67,7 +67,8 @@ impl Kinds<'_> {
             ("task", name) => TASK_FIELDS.contains(&name).then_some(Kind::Text),
             ("characteristics", _) => {
                 let mut kinds = self.products.iter().map(|product| {
-                    let found = product.characteristic(name)?;
+                    // Given once it is a value, given several times the list of them.
+                    let found = product.characteristic(name).filter(|found| found.cardinality_max <= 1)?;
                     of_type(found.value_type)
                 });
                 let first = kinds.next()??;
@@ -140,10 +141,8 @@ pub(super) fn mistakes(parsed: &IdedExpr, kinds: &Kinds<'_>) -> Vec<String> {
     let mut found = Vec::new();
     walk(parsed, &mut |node, around| {
         let Expr::Call(call) = &node.expr else { return };
-        // A name that a macro binds is another variable.
-        let is_free =
-            |node: &IdedExpr| field(node).is_none_or(|(variable, _)| !around.bound.contains(&variable));
-        let kind = |node: &IdedExpr| kinds.of(node).filter(|_| around.macros == 0 && is_free(node));
+        // Within a macro a name may be one that it binds, which is another variable.
+        let kind = |node: &IdedExpr| kinds.of(node).filter(|_| around.macros == 0);
         found.extend(mistake(call, &kind));
     });
     found.extend(bounds(parsed));

@@ -6,53 +6,23 @@ use serde_json::Value;
 pub(super) fn field(node: &IdedExpr) -> Option<(&str, &str)> {
     match &node.expr {
         Expr::Select(select) => Some((ident(&select.operand)?, &select.field)),
-        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
-            [map, key] => Some((ident(map)?, text(key)?)),
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::INDEX, [map, key]) | (operators::IN, [key, map]) => Some((ident(map)?, text(key)?)),
             _ => None,
         },
-        Expr::Call(call) if call.func_name == operators::IN => match call.args.as_slice() {
-            [key, map] => Some((ident(map)?, text(key)?)),
-            _ => None,
-        },
-        Expr::Call(_)
-        | Expr::Unspecified
-        | Expr::Literal(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
+        _ => None,
     }
 }
 
 fn ident(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Ident(name) => Some(name),
-        Expr::Unspecified
-        | Expr::Literal(_)
-        | Expr::Select(_)
-        | Expr::Call(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
-    }
+    let Expr::Ident(name) = &node.expr else { return None };
+    Some(name)
 }
 
 /// A literal text.
 pub(super) fn text(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        Expr::Literal(_)
-        | Expr::Unspecified
-        | Expr::Ident(_)
-        | Expr::Select(_)
-        | Expr::Call(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Comprehension(_) => None,
-    }
+    let Expr::Literal(LiteralValue::String(text)) = &node.expr else { return None };
+    Some(text.inner())
 }
 
 /// As JSON, where it is one of the values that equal others of their kind only.

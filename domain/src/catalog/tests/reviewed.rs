@@ -95,6 +95,13 @@ fn what_never_works_whatever_the_order_says_is_found() {
     ] {
         assert_eq!(findings(&SMALL.replacen(condition, right, 1)), [""; 0], "{right}");
     }
+    // What may be given several times is a value or a list.
+    let several = "characteristics.speed == [1, 2]";
+    check(condition, several, "compares a number with a list");
+    let repeatable = SMALL.replacen("default = 1", "default = 1, cardinalityMax = 10", 1);
+    for right in [several, "characteristics.speed == 1 || characteristics.speed != [1]"] {
+        assert_eq!(findings(&repeatable.replacen(condition, right, 1)), [""; 0], "{right}");
+    }
 }
 
 #[test]
@@ -137,6 +144,15 @@ fn a_task_that_waits_for_itself_is_found() {
         found.len() == 1 && found[0].contains("task activate comes after activate, which is itself"),
         "{found:#?}"
     );
+    let misspelt = "after = [{ component = \"acess\", task = \"activate\" }]";
+    let found = findings(&SMALL.replacen(AFTER, misspelt, 1));
+    assert!(
+        found.len() == 1 && found[0].contains("comes after acess / activate, of which there is none"),
+        "{found:#?}"
+    );
+    let within = "after = [{ component = \"access\", task = \"activate\" }]";
+    let found = findings(&SMALL.replacen(AFTER, within, 1));
+    assert!(found.len() == 1 && found[0].contains("activate, which is itself"), "{found:#?}");
 }
 
 #[test]
@@ -310,5 +326,19 @@ fn a_version_that_was_published_before_a_rule_was_thought_of_stays_usable() {
     offering.eligibility[0].condition.0 = "1 > 2".to_owned();
     let (reviewed, findings) = Catalog::reviewed(document.clone());
     assert!(reviewed.is_none() && findings.iter().any(|finding| finding.severity == Severity::Error));
-    assert!(Catalog::new(document).is_ok());
+    let usable = Catalog::new(document).unwrap();
+    assert_eq!(usable.review_errors(), findings);
+    assert_eq!(catalog.review_errors(), []);
+}
+
+#[test]
+fn files_that_may_not_be_published_can_be_used_and_those_with_mistakes_cannot() {
+    let doubtful = SMALL.replacen("item.quantity < 5", "1 > 2", 1);
+    assert!(Catalog::from_files(&[("small.toml", &doubtful)]).is_err());
+    let usable = Catalog::usable_files(&[("small.toml", &doubtful)]).unwrap();
+    assert_eq!(usable.review_errors().len(), 1);
+    let wrong = doubtful.replacen("specification = \"line\"", "specification = \"lin\"", 1);
+    let refused = Catalog::usable_files(&[("small.toml", &wrong)]).unwrap_err();
+    assert_eq!(refused, Catalog::from_files(&[("small.toml", &wrong)]).unwrap_err());
+    assert!(Catalog::usable_files(&[("small.toml", "version = ")]).is_err());
 }
