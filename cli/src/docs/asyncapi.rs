@@ -148,10 +148,12 @@ fn message(topic: &Topic, contract: &Contract) -> anyhow::Result<Value> {
 
 fn key_schema(topic: &Topic) -> Value {
     let description = match topic.partitioning {
-        Partitioning::Order | Partitioning::Product | Partitioning::Outward | Partitioning::System => format!(
-            "The {}, as raw UTF-8 without framing; the partition is Kafka's default, murmur2 of these bytes.",
-            topic.key
-        ),
+        Partitioning::Order | Partitioning::Product | Partitioning::Outward | Partitioning::System => {
+            format!(
+                "The {}, as raw UTF-8 without framing; the partition is Kafka's default, murmur2 of these bytes.",
+                topic.key
+            )
+        }
         Partitioning::Broadcast => format!("The {}, as raw UTF-8; the topic has one partition.", topic.key),
         Partitioning::Any => "As it came.".to_owned(),
     };

@@ -378,7 +378,8 @@ mod tests {
 
     #[test]
     fn what_an_earlier_version_answers_is_understood() {
-        let told = r#"{"running": true, "openCases": 2, "ordersByState": {"completed": 1}, "projectionLag": 7}"#;
+        let told =
+            r#"{"running": true, "openCases": 2, "ordersByState": {"completed": 1}, "projectionLag": 7}"#;
         let status: Status = serde_json::from_str(told).unwrap();
         assert_eq!((status.open_cases, status.stuck_orders), (Some(2), None));
         assert_eq!(status.projection_lag_records, Some(7));

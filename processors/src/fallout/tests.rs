@@ -212,7 +212,8 @@ fn a_mark_that_comes_after_the_end_of_its_order_opens_no_case() {
 fn a_refused_request_leaves_nothing_and_takes_nothing() {
     let (cells, _) = check(&[(captured(0, 2), ""), (refused(1, 2), "")]);
     assert!(cells.0.is_empty(), "{cells:?}");
-    let (cells, _) = check(&[(captured(0, 1), ""), (validated(1, 4), ""), (captured(2, 2), ""), (refused(3, 2), "")]);
+    let (cells, _) =
+        check(&[(captured(0, 1), ""), (validated(1, 4), ""), (captured(2, 2), ""), (refused(3, 2), "")]);
     assert_eq!(cells.0.len(), 1, "{cells:?}");
 }
 

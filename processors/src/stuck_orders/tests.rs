@@ -2,9 +2,7 @@ use domain::fallout::{
     CaseState, Classification, Detection, FailureDomain, FalloutCase, Recoverability, Severity,
 };
 use domain::order::OrderTrigger;
-use domain::order::event::{
-    FalloutDetected, FalloutResolved, FeasibilityAsked, OrderRejected,
-};
+use domain::order::event::{FalloutDetected, FalloutResolved, FeasibilityAsked, OrderRejected};
 use domain::plan::{ExecutionMode, Failure, TaskTrigger};
 use domain::{CommandId, TaskId};
 

@@ -130,8 +130,16 @@ pub fn shown_url(url: &str) -> String {
 #[derive(Clone)]
 pub(crate) enum Pools {
     /// `is_frozen`: it shows what was there when it was opened, whatever is written afterwards.
-    Sqlite { writer: SqlitePool, readers: SqlitePool, is_frozen: bool },
-    Postgres { writer: PgPool, readers: PgPool, options: Box<PgConnectOptions> },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        is_frozen: bool,
+    },
+    Postgres {
+        writer: PgPool,
+        readers: PgPool,
+        options: Box<PgConnectOptions>,
+    },
 }
 
 impl Pools {

@@ -99,10 +99,9 @@ impl Stage {
         let all = topics::all(self.catalog.systems.keys().map(String::as_str));
         let spec = |(name, topic): (String, &topics::Topic)| {
             let partitions = match topic.partitioning {
-                Partitioning::Order
-                | Partitioning::Product
-                | Partitioning::Outward
-                | Partitioning::Any => partitions,
+                Partitioning::Order | Partitioning::Product | Partitioning::Outward | Partitioning::Any => {
+                    partitions
+                }
                 Partitioning::System | Partitioning::Broadcast => 1,
             };
             let compacted = topic.retention == Retention::Compacted;
