@@ -12,6 +12,7 @@ use schemas::topics;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, read_files};
+use crate::settings::Settings;
 
 /// As many versions as are read at once when looking for what is published.
 const READ: Limits = Limits { records_max: 64, bytes_max: 16 << 20 };
@@ -171,6 +172,18 @@ pub fn offer(store: &Store, catalog: &Catalog) -> anyhow::Result<Publication> {
     Ok(Publication::Published { version, digest, published_at })
 }
 
+/// As [`load`], for whoever makes a log where there is none: without one there is no version that is published.
+///
+/// # Errors
+/// As [`load`]; there is no log yet, and the version may not be published.
+pub fn load_to_begin(settings: &Settings) -> anyhow::Result<Catalog> {
+    let catalog = load(&settings.catalog)?;
+    match (!Store::is_there(settings)).then(|| unpublishable(&catalog)).flatten() {
+        Some(reason) => bail!(reason),
+        None => Ok(catalog),
+    }
+}
+
 /// Why a version that is not on the log yet may not come there; `None` where it may.
 pub fn unpublishable(catalog: &Catalog) -> Option<String> {
     let errors = catalog.review_errors();
@@ -241,7 +254,6 @@ pub fn lines(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Settings;
 
     /// A directory of data beside the shipped catalog, to which a rule is added that can be used and may not be published.
     fn place(folder: &std::path::Path) -> Settings {

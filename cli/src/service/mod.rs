@@ -78,12 +78,8 @@ impl Service {
     /// # Errors
     /// As [`Service::start`].
     pub fn start_watched(settings: &Settings, watch: &Watch) -> anyhow::Result<Service> {
-        let catalog = catalog::load(&settings.catalog)?;
-        // All that can be wrong with files, before anything is made. Without a log there is no version that is published.
-        let first = (!Store::is_there(settings)).then(|| catalog::unpublishable(&catalog)).flatten();
-        if let Some(reason) = first {
-            bail!(reason);
-        }
+        // All that can be wrong with files, before anything is made.
+        let catalog = catalog::load_to_begin(settings)?;
         let behaviour = Arc::new(Behaviour::open(settings, &catalog)?);
         projecting::look(&settings.projection_url())?;
         let data_dir = &settings.node.data_dir;

@@ -242,7 +242,7 @@ async fn target(settings: &Settings) -> anyhow::Result<Target> {
     if let Some(client) = Client::connect(&settings.node.data_dir).await? {
         return Ok(Target::Service(client));
     }
-    let catalog = catalog::load(&settings.catalog)?;
+    let catalog = catalog::load_to_begin(settings)?;
     Ok(Target::Directory(Box::new(Store::open(settings, &catalog)?)))
 }
 

@@ -82,7 +82,9 @@ impl Step<'_> {
             }
             // A request under the key of an order that ended long ago.
             OrderEvent::RevisionRefused(event) => {
-                self.head.take_if(|head| head.submission == event.submission && head.subjects == 0);
+                if self.head.as_ref().is_some_and(|head| head.submission == event.submission) {
+                    self.end("the request was refused");
+                }
             }
             OrderEvent::OrderValidated(event) => {
                 let head = self.head.get_or_insert_default();
@@ -103,7 +105,7 @@ impl Step<'_> {
             }
             OrderEvent::WaitFailed(event) => self.block(blockage::wait(event)),
             // Where the scan is apart, the order may have ended before it heard of that.
-            OrderEvent::OrderMarkedStuck(_) if self.head.is_none() => {}
+            OrderEvent::OrderMarkedStuck(_) if self.head.as_ref().is_none_or(|head| head.failed) => {}
             OrderEvent::OrderMarkedStuck(event) => self.block(blockage::stuck(event)),
             OrderEvent::OrderStateChanged(event) => self.order_moved(event),
             OrderEvent::TaskStateChanged(event) => self.task_moved(event),
@@ -121,6 +123,9 @@ impl Step<'_> {
     }
 
     fn order_moved(&mut self, event: &OrderStateChanged) {
+        if let Some(head) = &mut self.head {
+            head.failed = !event.to.is_active();
+        }
         match event.to {
             OrderState::Completed => return self.end("the order is completed"),
             OrderState::Cancelled => return self.end("the order is cancelled"),

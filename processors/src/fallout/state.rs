@@ -35,6 +35,9 @@ pub struct Head {
     /// The submission that it began with; a refusal of that one ends it. 0: it began with a case, or was kept by an earlier version.
     #[serde(default)]
     pub submission: u32,
+    /// Whether it failed, all of it or a part: what is left of it is for a person, and its silence is no matter.
+    #[serde(default)]
+    pub failed: bool,
 }
 
 /// A task or a stage of the order that was blocked.

@@ -206,6 +206,9 @@ fn a_mark_that_comes_after_the_end_of_its_order_opens_no_case() {
     let (cells, _) = check(&[(captured(0, 1), ""), (validated(1, 4), ""), (moved(2, OrderState::Completed), ""), (stuck(3), "")]);
     assert!(cells.0.is_empty(), "{cells:?}");
     check(&[(captured(0, 1), ""), (stuck(1), opened)]);
+    check(&[(captured(0, 1), ""), (validated(1, 4), ""), (moved(2, OrderState::Failed), ""), (stuck(3), "")]);
+    check(&[(captured(0, 1), ""), (validated(1, 4), ""), (moved(2, OrderState::Failed), ""), (moved(3, OrderState::InProgress), ""), (stuck(4), opened)]);
+    check(&[(captured(0, 2), ""), (stuck(1), opened), (refused(2, 2), "resolved: the request was refused")]);
 }
 
 #[test]

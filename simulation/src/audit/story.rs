@@ -238,7 +238,10 @@ impl Told {
             OrderEvent::FalloutResolved(event) => {
                 self.cases.remove(&event.case_id);
             }
-            OrderEvent::OrderMarkedStuck(_) => self.stuck = true,
+            OrderEvent::OrderMarkedStuck(_) => {
+                // Where the scan is apart, its mark can come behind the end.
+                self.stuck = self.state.is_none_or(OrderState::is_active);
+            }
             OrderEvent::ServiceOrderStateChanged(_) => self.stuck = false,
             OrderEvent::RequestIgnored(_)
             | OrderEvent::FeasibilityAsked(_)

@@ -44,6 +44,8 @@ const RETRY_MS_MAX: u64 = 5_000;
 const SETTLED_LOOK: Duration = Duration::from_millis(5);
 /// The longest wait for it: a transaction may last so long, and brokers look for those that have lasted too long every ten seconds.
 const SETTLED_WAIT: Duration = Duration::from_secs(2 * TRANSACTION_TIMEOUT.as_secs() + 5);
+/// What lasts is said again so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Names one assignment of a partition: what belongs to an older one is of no interest any more.
 pub(crate) type Ticket = u64;
 
@@ -240,7 +242,7 @@ impl Run {
 
     /// Until all are ready that are still wanted.
     fn restore_all(&self, mut batch: Vec<Wanted>, restored: &Sender<Result<Restored, Error>>) {
-        let mut retry_ms = RETRY_MS_MIN;
+        let (mut retry_ms, mut told_at) = (RETRY_MS_MIN, None);
         loop {
             batch.retain(|job| self.known.wants(job.ticket));
             if batch.is_empty() {
@@ -256,7 +258,8 @@ impl Run {
                 Err(problem) if problem.is_passing() => {
                     let partitions: Vec<u32> = batch.iter().map(|wanted| wanted.partition).collect();
                     let reason = problem.chain();
-                    if retry_ms == RETRY_MS_MIN {
+                    if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= TELL_EVERY) {
+                        told_at = Some(Instant::now());
                         warn!(worker = %self.worker, ?partitions, reason, "state could not be restored; it is tried again");
                     } else {
                         debug!(worker = %self.worker, ?partitions, reason, retry_ms, "restore is tried once more");
