@@ -22,6 +22,8 @@ use crate::record::{RECORD_BYTES_MAX, TopicSpec, Topics};
 pub(super) const ASK_WAIT: Duration = Duration::from_secs(20);
 /// Between two looks whether anybody can answer at all.
 const REFUSAL_LOOK: Duration = Duration::from_secs(1);
+/// Before it is asked again.
+const REFUSED_PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks whether new topics are known to the brokers.
 const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
@@ -246,7 +248,7 @@ fn metadata_of(client: &BaseConsumer<Asking>, topic: Option<&str>) -> Result<Met
             Err(problem) => problem,
         };
         // An answer that comes after its look is thrown away, and a large cluster may take long for each.
-        look *= 2;
+        look = (look * 2).min(ASK_WAIT);
         // What the client tells by itself comes with what it reads, and it reads nothing.
         while client.poll(Duration::ZERO).is_some() {}
         let told = client.context().told();
@@ -257,6 +259,8 @@ fn metadata_of(client: &BaseConsumer<Asking>, topic: Option<&str>) -> Result<Met
             let source = told.last.map_or_else(|| problem.into(), Into::into);
             return Err(Error::Store { doing: "ask the cluster for its topics", source });
         }
+        // Where nobody listens the client says so at once.
+        std::thread::sleep(REFUSED_PAUSE);
     }
 }
 
