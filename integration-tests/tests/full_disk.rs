@@ -16,6 +16,8 @@ const SAID: &str = "log cannot be written";
 /// In blocks of `ulimit -f`, which are 512 bytes or 1 KiB by the shell.
 const FILE_BLOCKS_MAX: u32 = 3_000;
 const DISK_MEBIBYTES: u32 = 400;
+/// So little that no store can set room aside for itself, and enough to start.
+const LEFT_BYTES: u64 = 6 << 20;
 const ORDERS_MAX: usize = 200;
 
 /// How often the log of the service says something.
@@ -80,8 +82,7 @@ fn on_small_disk(disk: &Path) {
     submit(&data_dir, &["A-1", "A-2"]).ended(0);
     until(WAIT, "both orders are under way", || orders_in(&data_dir, "inProgress") == 2);
     assert_eq!(service.stop(), Some(0));
-    // So little that the log cannot set room aside for itself, and enough to start.
-    fill(disk, "most", 24 << 20);
+    fill(disk, "most", LEFT_BYTES);
     let service = Service::run(&data_dir);
     let refused = submit(&data_dir, &["A-3"]).ended(1);
     assert!(
