@@ -17,6 +17,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const SWAP_WAIT: Duration = Duration::from_secs(10);
 const SWAP_LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// What the writer keeps of the file, in KiB as SQLite counts it. Less than a batch changes would be written twice.
+const WRITER_CACHE: &str = "-8192";
+/// After so many pages of 4 KiB the log beside the file is worked into it: most pages change again soon, and are then written once.
+const CHECKPOINT_PAGES: &str = "8192";
+
 /// What each of its files begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -46,6 +51,7 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_KEPT);
     let readers_options = options.clone().pragma("query_only", "on");
+    let options = options.pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(readers_options);
     let writer = SqlitePoolOptions::new().max_connections(1).before_acquire(|connection, _| {
         // SQLite itself rolls back what a full disk stops; the connection then waits for the end of a transaction that is over, and

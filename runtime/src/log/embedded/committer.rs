@@ -18,6 +18,7 @@ use super::request::{Commit, Encoded, Request, Written};
 use super::retention::Maintenance;
 use super::signal::Signal;
 use super::store::Store;
+use super::tail::Fresh;
 use super::{Durability, format, options};
 use crate::log::{BatchId, GroupPositions, Outcome, Position};
 use crate::store::keys;
@@ -58,8 +59,9 @@ pub(crate) struct Committer {
     epochs_valid: HashMap<MemberId, u64>,
     open: WriteBatch,
     waiting: Vec<Waiting>,
-    /// Ends of the partitions that the open write makes longer.
+    /// Ends of the partitions that the open write makes longer, and the records that do.
     ends: HashMap<(usize, u32), i64>,
+    fresh: Vec<Fresh>,
     write_seconds: Histogram,
     failing: Failing,
 }
@@ -79,6 +81,7 @@ impl Committer {
             open: WriteBatch::default(),
             waiting: Vec::new(),
             ends: HashMap::new(),
+            fresh: Vec::new(),
             write_seconds: histogram!("orderstream_log_write_duration_seconds"),
             failing: Failing::default(),
         }
@@ -242,7 +245,9 @@ impl Committer {
             let end =
                 self.ends.entry((*topic, *partition)).or_insert_with(|| self.store.end(*topic, *partition));
             let key = format::log_key(self.store.topic_id(*topic), *partition, *end);
-            self.open.put_cf(log, key, &records.bytes[start..*stop]);
+            let raw = records.bytes.slice(start..*stop);
+            self.open.put_cf(log, key, &raw);
+            self.fresh.push(Fresh { topic: *topic, partition: *partition, offset: *end, raw });
             placed.push((*partition, *end));
             *end += 1;
             start = *stop;
@@ -290,6 +295,10 @@ impl Committer {
             }
             self.write_seconds.record(started.elapsed().as_secs_f64());
         }
+        if failed.is_none() {
+            self.store.keep_tail(self.fresh.drain(..));
+        }
+        self.fresh.clear();
         let mut grown: Vec<usize> = Vec::new();
         for ((topic, partition), end) in self.ends.drain() {
             if failed.is_none() {

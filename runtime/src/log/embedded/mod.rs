@@ -22,6 +22,7 @@ pub(crate) mod room;
 pub(crate) mod signal;
 mod sizes;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 

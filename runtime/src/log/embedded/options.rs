@@ -4,8 +4,9 @@
 //! families share both.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
-    DEFAULT_COLUMN_FAMILY_NAME, LogLevel, Options, UniversalCompactOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, DEFAULT_COLUMN_FAMILY_NAME, LogLevel, Options,
+    UniversalCompactOptions,
 };
 
 use super::Durability;
@@ -49,6 +50,9 @@ const UNUSED_BUFFER_BYTES: usize = 64 << 10;
 const WAL_BYTES_MAX: u64 = 128 << 20;
 const BLOCK_BYTES: usize = 16 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// Indexes and filters are in pieces of this size. In one piece they are as large as the file allows, and with many orders there are more
+/// than the cache holds: then each look at a cell that is not cached would read a megabyte.
+const METADATA_BLOCK_BYTES: usize = 4 << 10;
 const OPEN_FILES_MAX: i32 = 256;
 const BACKGROUND_JOBS: i32 = 2;
 /// A cell or a timer that is not there is asked for as often as one that is: each order begins with nothing. As a share of the buffer.
@@ -109,8 +113,7 @@ fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(BLOCK_BYTES);
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    in_pieces(&mut blocks);
     let mut options = Options::default();
     match name {
         LOG => {
@@ -134,6 +137,16 @@ fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
     }
     options.set_block_based_table_factory(&blocks);
     options
+}
+
+/// Indexes and filters count as what is cached, and come in by pieces.
+pub(crate) fn in_pieces(blocks: &mut BlockBasedOptions) {
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(METADATA_BLOCK_BYTES);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_top_level_index_and_filter(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
 }
 
 /// What is asked for by its key, and often not there.

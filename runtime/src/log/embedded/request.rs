@@ -18,7 +18,7 @@ pub(crate) const REQUESTS_MAX: usize = 1_024;
 /// Records encoded by whoever sends them, so that the committer only copies.
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     /// (topic index, partition, where its bytes end)
     pub(super) records: Vec<(usize, u32, usize)>,
 }
@@ -26,14 +26,15 @@ pub(crate) struct Encoded {
 impl Encoded {
     /// Refuses the first record that no topic would take, and with it all.
     pub(crate) fn checked(store: &Store, outputs: &[Outgoing]) -> Result<Self, Error> {
-        let mut encoded = Self::default();
-        encoded.records.reserve_exact(outputs.len());
+        let (mut bytes, mut records) = (Vec::new(), Vec::with_capacity(outputs.len()));
         for output in outputs {
             let (topic, partition) = store.topics().place(output)?;
-            format::encode_record(&mut encoded.bytes, output);
-            encoded.records.push((topic, partition, encoded.bytes.len()));
+            format::encode_record(&mut bytes, output);
+            records.push((topic, partition, bytes.len()));
         }
-        Ok(encoded)
+        // Some of it is kept for readers for a while: as much as it is, and not as much as it grew to.
+        bytes.shrink_to_fit();
+        Ok(Self { bytes: bytes.into(), records })
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -12,6 +12,7 @@ use super::directory::{Directory, FORMAT_VERSION};
 use super::format;
 use super::options::Memory;
 use super::registration::{register_topics, registered_topics};
+use super::tail::{Fresh, RECORD_OVERHEAD_BYTES, TAIL_BYTES_MAX, Tail};
 use super::{Durability, options};
 use crate::Names;
 use crate::log::Limits;
@@ -23,8 +24,6 @@ use crate::{Clock, Error};
 const FORMAT_KEY: &str = "format";
 /// Where retention has cut a partition off: the offset of the first record it left.
 pub(crate) const EARLIEST: &str = "earliest";
-/// What a record costs beside its bytes, in a limit.
-const RECORD_OVERHEAD_BYTES: usize = 64;
 
 #[derive(Debug)]
 struct Bounds {
@@ -40,6 +39,7 @@ pub(crate) struct Store {
     /// By the topic's index in `topics`: the number it has in the store.
     topic_ids: Vec<u16>,
     bounds: Vec<Vec<Bounds>>,
+    tail: Tail,
     clock: Arc<dyn Clock>,
     /// Nothing is written any more, and nobody is answered.
     closed: AtomicBool,
@@ -108,11 +108,13 @@ impl Store {
         topic_ids: Vec<u16>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
+        let tail = Tail::new(topics.iter().map(|spec| spec.partitions), TAIL_BYTES_MAX);
         let mut store = Self {
             db,
             topics: Arc::new(topics),
             topic_ids,
             bounds: Vec::new(),
+            tail,
             clock,
             closed: AtomicBool::new(false),
             write_failure: Mutex::default(),
@@ -199,6 +201,11 @@ impl Store {
         self.bounds[topic][partition as usize].end.load(Ordering::Acquire)
     }
 
+    /// What was just written, before it is made visible. Not of compacted topics: what is superseded there leaves the store alone.
+    pub(crate) fn keep_tail(&self, written: impl Iterator<Item = Fresh>) {
+        self.tail.extend(written.filter(|fresh| !self.topics.at(fresh.topic).compacted));
+    }
+
     /// Makes records up to `end` visible: they are written.
     pub(crate) fn publish_end(&self, topic: usize, partition: u32, end: i64) {
         self.bounds[topic][partition as usize].end.store(end, Ordering::Release);
@@ -233,6 +240,17 @@ impl Store {
         if from >= end || limits.records_max == 0 || limits.bytes_max == 0 {
             return Ok(from.max(0));
         }
+        let mut decode = |offset: i64, raw: &[u8]| {
+            format::decode_record(&spec.name, partition, offset, raw, names)
+                .ok_or_else(|| damaged("a record cannot be decoded"))
+        };
+        if let Some(newest) = self.tail.read((topic, partition), from, end, limits) {
+            for raw in newest {
+                out.push(decode(from, &raw)?);
+                from += 1;
+            }
+            return Ok(from);
+        }
         let id = self.topic_ids[topic];
         let mut records = self.iterator(options::LOG, Some(format::log_key(id, partition, end).to_vec()));
         records.seek(format::log_key(id, partition, from.max(0)));
@@ -241,9 +259,8 @@ impl Store {
                 records.status().map_err(store_error("read records"))?;
                 return Ok(end);
             };
-            let record = format::log_offset(key)
-                .and_then(|offset| format::decode_record(&spec.name, partition, offset, raw, names))
-                .ok_or_else(|| damaged("a record cannot be decoded"))?;
+            let offset = format::log_offset(key).ok_or_else(|| damaged("a record has no offset"))?;
+            let record = decode(offset, raw)?;
             limits.records_max -= 1;
             limits.bytes_max = limits.bytes_max.saturating_sub(raw.len() + RECORD_OVERHEAD_BYTES);
             from = record.offset + 1;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::Error;
 use crate::log::embedded::directory::Directory;
-use crate::log::embedded::options::unused;
+use crate::log::embedded::options::{in_pieces, unused};
 
 const BLOCK_CACHE_BYTES: usize = 32 << 20;
 const WRITE_BUFFERS_BYTES: usize = 48 << 20;
@@ -96,8 +96,7 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
         .map(|name| {
             let mut blocks = BlockBasedOptions::default();
             blocks.set_block_cache(&cache);
-            blocks.set_cache_index_and_filter_blocks(true);
-            blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+            in_pieces(&mut blocks);
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
             let mut options = Options::default();
             options.set_compression_type(DBCompressionType::Lz4);
