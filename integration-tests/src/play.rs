@@ -53,6 +53,8 @@ impl Play {
         let mut site = Site::new(&folder, cluster, &registry.url(), &prefix);
         site.partitions = PARTITIONS;
         site.time_divisor = time_divisor;
+        // Another count than of the rest.
+        site.more = "partitions_outward = 1\n".to_owned();
         let (one, other) = (site.node("one", true), site.node("other", false));
         one.said(&["schemas", "register"]).ended(0);
         one.said(&["topics", "create"]).ended(0);

@@ -12,6 +12,8 @@ use serde_json::Value;
 const START_WAIT: Duration = Duration::from_secs(60);
 const STOP_WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How much of a service's log is shown where its test fails.
+const LINES_SHOWN_MAX: usize = 60;
 
 /// The root of the repository: shipped files are named from there.
 pub fn root() -> &'static Path {
@@ -174,6 +176,12 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = self.said();
+            let lines: Vec<&str> = said.lines().collect();
+            let last = lines[lines.len().saturating_sub(LINES_SHOWN_MAX)..].join("\n");
+            eprintln!("the end of what the service on {} said:\n{last}", self.data_dir.display());
+        }
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -15,8 +15,8 @@ const DISK_MEBIBYTES: u32 = 100;
 const LEFT_BYTES: u64 = 6 << 20;
 /// In blocks of `ulimit -f`, which are 512 bytes or 1 KiB by the shell: enough to start, and too little for its part of the orders.
 const FILE_BLOCKS_MAX: u32 = 1_000;
-/// What a worker says of what it has committed and cannot keep.
-const SAID: &str = "could not write committed state: IO error: ";
+/// What a worker says of what it has committed, replayed or looked at and cannot keep: whichever comes first.
+const SAID: [&str; 2] = ["could not write ", ": IO error: "];
 const PARTS: usize = 3;
 const TIME_DIVISOR: u32 = 100;
 const REFUSED: i32 = 3;
@@ -31,7 +31,7 @@ fn a_process_whose_disk_is_full_goes_on_when_there_is_room() {
 }
 
 fn said(service: &Service, why: &str) -> bool {
-    service.said().lines().any(|line| line.contains(SAID) && line.contains(why))
+    service.said().lines().any(|line| SAID.iter().all(|part| line.contains(part)) && line.contains(why))
 }
 
 fn on_small_disk(disk: &std::path::Path) {

@@ -157,19 +157,26 @@ impl Store {
     /// # Errors
     /// As [`Store::open`]; there is no log in the directory.
     pub fn open_existing(settings: &Settings, catalog: &Catalog) -> anyhow::Result<Store> {
+        Store::require(settings)?;
+        Store::open(settings, catalog)
+    }
+
+    /// # Errors
+    /// There is no log in the directory.
+    pub fn require(settings: &Settings) -> anyhow::Result<()> {
         if !Store::is_there(settings) {
             bail!(
                 "there is no log in \"{}\"; run the service there first, or name another directory with --data-dir",
                 settings.node.data_dir.display()
             );
         }
-        Store::open(settings, catalog)
+        Ok(())
     }
 
     /// Whether there is a log to look at. Of a cluster that is only known once it is asked.
     pub fn is_there(settings: &Settings) -> bool {
         match settings.log.kind {
-            LogKind::Embedded => settings.node.data_dir.join(LOG_DIR).is_dir(),
+            LogKind::Embedded => settings.node.data_dir.join(LOG_DIR).exists(),
             LogKind::Kafka => true,
         }
     }
@@ -295,5 +302,43 @@ pub fn request(submission: &Submission, body: Vec<u8>, now_ms: i64) -> Outgoing 
         value: Some(body.into()),
         headers,
         timestamp_ms: now_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn only_what_no_processor_reads_may_have_a_count_of_its_own_and_only_on_a_cluster() {
+        let systems = BTreeSet::from(["billing".to_owned()]);
+        let counts = |kind, outward| {
+            let mut settings = Settings::default();
+            (settings.log.kind, settings.kafka.partitions_outward) = (kind, outward);
+            let of_name = |spec: TopicSpec| (spec.name.to_string(), spec.partitions);
+            settled_specs(&settings, &systems).into_iter().map(of_name).collect::<BTreeMap<_, _>>()
+        };
+        let usual = counts(LogKind::Kafka, 0);
+        assert_eq!(counts(LogKind::Embedded, 3), usual);
+        let mut own = counts(LogKind::Kafka, 3);
+        for name in [
+            "orderstream.commands.billing",
+            topics::PRODUCT_EVENTS,
+            topics::BILLING_INTENTS,
+            topics::NOTIFICATIONS,
+        ] {
+            assert_eq!((own.insert(name.to_owned(), usual[name]), usual[name]), (Some(3), 8), "{name}");
+        }
+        assert_eq!(own, usual, "the rest is as it was");
+    }
+
+    #[test]
+    fn what_a_processor_reads_has_the_count_of_its_shards() {
+        for topic in topics::TOPICS.iter().filter(|topic| topic.partitioning == Partitioning::Outward) {
+            let reader = topic.read_by.iter().find(|reader| topology::Processor::from_name(reader).is_some());
+            assert_eq!(reader, None, "{}", topic.name);
+        }
     }
 }

@@ -30,6 +30,7 @@ mod producer;
 mod reader;
 mod replay;
 mod restore;
+mod rewind;
 mod staging;
 mod standby;
 mod store;
