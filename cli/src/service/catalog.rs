@@ -27,7 +27,8 @@ const ERRORS_SHOWN_MAX: usize = 10;
 /// All errors, a line each.
 pub fn load(settings: &crate::settings::Catalog) -> anyhow::Result<Catalog> {
     let directory = settings.directory.as_path();
-    let files = read_files(directory, "toml")?;
+    let files = read_files(directory, "toml")
+        .context("the catalog could not be read from where the setting catalog.directory says that it is")?;
     match Catalog::usable_files(&files) {
         Ok(catalog) => Ok(catalog.scaled(settings.time_divisor, settings.duration_ms_max)),
         Err(findings) => {

@@ -26,6 +26,9 @@ pub struct Finding {
     pub subject: String,
     /// A short fact in lower case.
     pub message: String,
+    /// The entry that is referred to and not there, as a subject: whoever could not read that one knows better.
+    #[serde(skip)]
+    pub(super) absent: Option<String>,
 }
 
 impl Finding {
@@ -36,6 +39,7 @@ impl Finding {
             severity: Severity::Error,
             subject: subject.into(),
             message: message.into(),
+            absent: None,
         }
     }
 

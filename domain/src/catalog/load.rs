@@ -1,5 +1,5 @@
 //! Reads a catalog from TOML files: one array of tables per kind of entry, in whichever files; `version` in exactly one.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -44,14 +44,15 @@ fn judged<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> (Option<Catalog>, V
     for (name, text) in files {
         reader.file(name.as_ref(), text.as_ref());
     }
-    let Reader { document, places, mut findings, version_seen } = reader;
+    let Reader { document, places, mut findings, unread, version_seen } = reader;
     // It may stand in a file that is no TOML.
     let all_read = findings.iter().all(|finding| finding.subject != "file");
     if !version_seen && all_read {
         findings.push(Finding::new("version", "is missing; one of the files must say version = \"...\""));
     }
-    // An entry that could not be read is missing to those that refer to it: what they say then is true, and may help.
-    let (catalog, found) = Catalog::judged(document, findings.is_empty());
+    let (catalog, mut found) = Catalog::judged(document, findings.is_empty());
+    // An entry that could not be read is there all the same, and may be in a file that could not be: why they could not is said already.
+    found.retain(|finding| finding.absent.as_ref().is_none_or(|absent| all_read && !unread.contains(absent)));
     let mut found: Vec<Finding> = found.into_iter().map(|finding| places.placed(finding)).collect();
     found.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     findings.extend(found);
@@ -73,6 +74,8 @@ struct Reader {
     document: CatalogDocument,
     places: Places,
     findings: Vec<Finding>,
+    /// The entries that could not be read, as their findings name them.
+    unread: BTreeSet<String>,
     version_seen: bool,
 }
 
@@ -80,7 +83,13 @@ impl Default for Reader {
     fn default() -> Reader {
         // The version is replaced, or missed and found.
         let document = CatalogDocument::empty(CatalogVersion("unnamed".to_owned()));
-        Reader { document, places: Places::default(), findings: Vec::new(), version_seen: false }
+        Reader {
+            document,
+            places: Places::default(),
+            findings: Vec::new(),
+            unread: BTreeSet::new(),
+            version_seen: false,
+        }
     }
 }
 
@@ -193,7 +202,10 @@ impl Reader {
                 None => kind.to_owned(),
             };
             let standing = value.clone();
-            let Some(entry) = self.read::<T>(file, &subject, value) else { continue };
+            let Some(entry) = self.read::<T>(file, &subject, value) else {
+                self.unread.insert(subject);
+                continue;
+            };
             let key = name(&entry).clone();
             if entries(&mut self.document).contains_key(&key) {
                 let first = self.places.shown(&subject).unwrap_or_default();

@@ -6,7 +6,7 @@ use domain::{Reason, ReasonCode};
 /// One document of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document<'i> {
-    /// Its bytes within the input.
+    /// Its bytes within the input; none where a list has no end.
     pub range: Range<usize>,
     /// Where it begins, counted from 1.
     pub line: usize,
@@ -42,7 +42,8 @@ impl<'i> Iterator for Documents<'i> {
 
     fn next(&mut self) -> Option<Document<'i>> {
         loop {
-            match self.input.get(self.at)? {
+            let Some(byte) = self.input.get(self.at) else { return self.list_without_end() };
+            match byte {
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 b',' if self.in_list => self.at += 1,
                 b']' if self.in_list => {
@@ -62,13 +63,13 @@ impl<'i> Iterator for Documents<'i> {
 impl<'i> Documents<'i> {
     fn document(&mut self) -> Document<'i> {
         let start = self.at;
-        self.line += self.input[self.line_at..start].iter().filter(|b| **b == b'\n').count();
-        self.line_at = start;
+        self.count_lines(start);
         let limit = if self.one_did_not_end { self.before_next_beginning(start) } else { self.input.len() };
         let end = match extent(&self.input[start..limit], self.in_list) {
             Some(length) => start + length,
             None if self.in_list => {
                 self.at = self.input.len();
+                self.in_list = false;
                 return self.broken(start..self.input.len(), "a document of the list does not end");
             }
             None => {
@@ -85,6 +86,22 @@ impl<'i> Documents<'i> {
             Ok(text) => Document { range: start..end, line: self.line, text: Ok(text) },
             Err(_) => self.broken(start..end, "the document is not UTF-8"),
         }
+    }
+
+    /// From now on the line is that of the byte at `to`.
+    fn count_lines(&mut self, to: usize) {
+        self.line += self.input[self.line_at..to].iter().filter(|b| **b == b'\n').count();
+        self.line_at = to;
+    }
+
+    /// A list whose end is missing may have been cut off between two documents: that is said once, at the end.
+    fn list_without_end(&mut self) -> Option<Document<'i>> {
+        if !std::mem::take(&mut self.in_list) {
+            return None;
+        }
+        let end = self.input.len();
+        self.count_lines(end);
+        Some(self.broken(end..end, "the list does not end with ]; documents may be missing from it"))
     }
 
     /// Where the line ends before the next one that begins a document, so that one that is cut off is refused once and not by each of
@@ -175,6 +192,12 @@ mod tests {
         check("{\"a\": [\n  {\"b\": 1},\n  2,\n{}\n{\"c\":1}", &[(1, broken), (4, "{}"), (5, "{\"c\":1}")]);
         check("nonsense\n{}", &[(1, "nonsense"), (2, "{}")]);
         check("[{}, {\"a\":1", &[(1, "{}"), (1, "! line 1: a document of the list does not end")]);
+        let cut = "the list does not end with ]; documents may be missing from it";
+        for input in ["[", "[{}", "[{},", "[{}, \n"] {
+            let last = documents(input.as_bytes()).last().unwrap();
+            assert!(last.text.unwrap_err().message.ends_with(cut), "{input}");
+        }
+        check("[{}]\n[\n{}", &[(1, "{}"), (3, "{}"), (3, &format!("! line 3: {cut}"))]);
         let not_text = documents(b"{}\n{\"\xff\"}\n{}")
             .map(|document| (document.line, document.text.is_ok()))
             .collect::<Vec<_>>();
@@ -212,7 +235,8 @@ mod tests {
         fn every_input_ends_and_ranges_follow_each_other(input in r#"[\[\]{},"\\\n a1]{0,60}"#) {
             let mut end = 0;
             for document in documents(input.as_bytes()) {
-                prop_assert!(document.range.start >= end && document.range.end > document.range.start);
+                let is_empty = document.range.is_empty();
+                prop_assert!(document.range.start >= end && (!is_empty || document.text.is_err()));
                 end = document.range.end;
             }
             prop_assert!(end <= input.len());

@@ -1,5 +1,8 @@
 //! What has to be right about a catalog before it may be used: everything that can be known without an order.
+use std::collections::BTreeMap;
+
 use super::compiled::Compiled;
+use super::finding::did_you_mean;
 use super::{CatalogDocument, Finding, Severity};
 use crate::limits;
 
@@ -76,6 +79,21 @@ impl Findings {
     fn require(&mut self, condition: bool, message: impl FnOnce() -> String) {
         if !condition {
             self.add(message());
+        }
+    }
+
+    /// Adds the message unless the entry that is referred to is there; the message is given which one may be meant instead.
+    fn refers<T>(
+        &mut self,
+        kind: &str,
+        name: &str,
+        entries: &BTreeMap<String, T>,
+        message: impl FnOnce(&str) -> String,
+    ) {
+        if !entries.contains_key(name) {
+            let near = did_you_mean(name, entries.keys().map(String::as_str));
+            let absent = Some(format!("{kind} {name}"));
+            self.take(Finding { absent, ..Finding::new(self.subject.clone(), message(&near)) });
         }
     }
 

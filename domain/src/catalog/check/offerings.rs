@@ -2,7 +2,6 @@
 use rust_decimal::Decimal;
 
 use super::{Findings, cycle, joined, repeated};
-use crate::catalog::finding::did_you_mean;
 use crate::catalog::{CatalogDocument, Offering, PriceModel};
 use crate::order::PriceKind;
 
@@ -22,8 +21,7 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
                 .require(!rule.message.is_empty(), || "has an eligibility rule without a message".to_owned());
         }
         if let Some(feasibility) = &offering.feasibility {
-            findings.require(document.systems.contains_key(&feasibility.system), || {
-                let near = did_you_mean(&feasibility.system, document.systems.keys().map(String::as_str));
+            findings.refers("system", &feasibility.system, &document.systems, |near| {
                 format!(
                     "asks the system \"{}\" for feasibility, which is not in the catalog{near}",
                     feasibility.system
@@ -46,8 +44,7 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
 
 fn product(document: &CatalogDocument, offering: &Offering, findings: &mut Findings) {
     match &offering.specification {
-        Some(id) => findings.require(document.product_specifications.contains_key(id), || {
-            let near = did_you_mean(id, document.product_specifications.keys().map(String::as_str));
+        Some(id) => findings.refers("productSpecification", id, &document.product_specifications, |near| {
             format!("names the product specification \"{id}\", which is not in the catalog{near}")
         }),
         None => findings.require(offering.is_bundle(), || {
@@ -58,8 +55,7 @@ fn product(document: &CatalogDocument, offering: &Offering, findings: &mut Findi
 
 fn bundle(document: &CatalogDocument, offering: &Offering, findings: &mut Findings) {
     for member in &offering.bundle {
-        findings.require(document.offerings.contains_key(&member.offering), || {
-            let near = did_you_mean(&member.offering, document.offerings.keys().map(String::as_str));
+        findings.refers("offering", &member.offering, &document.offerings, |near| {
             format!("bundles the offering \"{}\", which is not in the catalog{near}", member.offering)
         });
         findings.require(member.min <= member.max && member.max > 0, || {
@@ -80,8 +76,7 @@ fn relations(document: &CatalogDocument, offering: &Offering, findings: &mut Fin
             "has a relation to nothing; anyOf must name an offering".to_owned()
         });
         for other in &relation.any_of {
-            findings.require(document.offerings.contains_key(other), || {
-                let near = did_you_mean(other, document.offerings.keys().map(String::as_str));
+            findings.refers("offering", other, &document.offerings, |near| {
                 format!("relates to the offering \"{other}\", which is not in the catalog{near}")
             });
             findings.require(*other != offering.id, || "relates to itself".to_owned());

@@ -51,9 +51,7 @@ fn components(document: &CatalogDocument, rules: &[ComponentRule], findings: &mu
         findings.require(!name.is_empty() && !name.contains(['/', '#']), || {
             format!("component \"{name}\" must have a name without \"/\" and \"#\"")
         });
-        findings.require(document.service_specifications.contains_key(&rule.service), || {
-            let near =
-                did_you_mean(&rule.service, document.service_specifications.keys().map(String::as_str));
+        findings.refers("serviceSpecification", &rule.service, &document.service_specifications, |near| {
             format!(
                 "component {name} names the service specification \"{}\", which is not in the catalog{near}",
                 rule.service
@@ -97,8 +95,7 @@ fn tasks(document: &CatalogDocument, specification: &ServiceSpecification, findi
     }
     for rule in &specification.tasks {
         let place = format!("task {}", rule.task_type);
-        findings.require(document.task_types.contains_key(&rule.task_type), || {
-            let near = did_you_mean(&rule.task_type, document.task_types.keys().map(String::as_str));
+        findings.refers("taskType", &rule.task_type, &document.task_types, |near| {
             format!("{place} is of a type that is not in the catalog{near}")
         });
         actions(&place, &rule.actions, findings);
@@ -128,13 +125,12 @@ fn inputs(document: &CatalogDocument, rule: &TaskRule, findings: &mut Findings) 
                             source.output, source.task
                         )
                     }),
-                    None => {
-                        let near = did_you_mean(&source.task, document.task_types.keys().map(String::as_str));
-                        findings.add(format!(
+                    None => findings.refers("taskType", &source.task, &document.task_types, |near| {
+                        format!(
                             "{place} takes from the task type \"{}\", which is not in the catalog{near}",
                             source.task
-                        ));
-                    }
+                        )
+                    }),
                 }
             }
             InputSource::Characteristic(_)
@@ -156,8 +152,7 @@ fn dependency(document: &CatalogDocument, place: &str, after: &After, findings: 
         format!("{place} comes after nothing; name a task or a component")
     });
     if let Some(task) = &after.task {
-        findings.require(document.task_types.contains_key(task), || {
-            let near = did_you_mean(task, document.task_types.keys().map(String::as_str));
+        findings.refers("taskType", task, &document.task_types, |near| {
             format!("{place} comes after the task type \"{task}\", which is not in the catalog{near}")
         });
     }
@@ -174,15 +169,12 @@ fn selector(
         format!("{place} names a relation and a specification; name one of them")
     });
     if let Some(relation) = relation {
-        findings.require(document.relation_kinds.contains_key(relation), || {
-            let near = did_you_mean(relation, document.relation_kinds.keys().map(String::as_str));
+        findings.refers("relationKind", relation, &document.relation_kinds, |near| {
             format!("{place} names the relation \"{relation}\", which is not in the catalog{near}")
         });
     }
     if let Some(specification) = specification {
-        findings.require(document.product_specifications.contains_key(specification), || {
-            let near = did_you_mean(specification, document.product_specifications.keys().map(String::as_str));
-            format!(
+        findings.refers("productSpecification", specification, &document.product_specifications, |near| { format!(
                 "{place} names the product specification \"{specification}\", which is not in the catalog{near}"
             )
         });

@@ -1,6 +1,5 @@
 //! Systems, task types, relation kinds and the systems that fallout rules name.
 use super::{Findings, repeated};
-use crate::catalog::finding::did_you_mean;
 use crate::catalog::task_type::{Reversible, SideEffect, TimeoutAction};
 use crate::catalog::{CatalogDocument, CircuitPolicy, TaskType};
 use crate::fallout::rules::ANY;
@@ -20,8 +19,7 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
     for (key, task_type) in &document.task_types {
         findings.about("taskType", key);
         findings.named(key, &task_type.name);
-        findings.require(document.systems.contains_key(&task_type.system), || {
-            let near = did_you_mean(&task_type.system, document.systems.keys().map(String::as_str));
+        findings.refers("system", &task_type.system, &document.systems, |near| {
             format!("names the system \"{}\", which is not in the catalog{near}", task_type.system)
         });
         durations(task_type, findings);
@@ -37,14 +35,14 @@ pub(super) fn check(document: &CatalogDocument, findings: &mut Findings) {
     }
     for (index, rule) in document.fallout_rules.iter().enumerate() {
         findings.subject = format!("falloutRule {}", index + 1);
-        let known = rule.system == ANY || document.systems.contains_key(&rule.system);
-        findings.require(known, || {
-            let near = did_you_mean(&rule.system, document.systems.keys().map(String::as_str));
-            format!(
-                "names the system \"{}\", which is not in the catalog; \"*\" means every one{near}",
-                rule.system
-            )
-        });
+        if rule.system != ANY {
+            findings.refers("system", &rule.system, &document.systems, |near| {
+                format!(
+                    "names the system \"{}\", which is not in the catalog; \"*\" means every one{near}",
+                    rule.system
+                )
+            });
+        }
         findings.require(!rule.code.is_empty(), || "has an empty code; \"*\" means every one".to_owned());
         findings.require(!rule.normalized_code.is_empty(), || "has an empty normalizedCode".to_owned());
     }
@@ -66,6 +64,9 @@ pub(super) fn review(document: &CatalogDocument, findings: &mut Findings) {
         });
         findings.require(task_type.retry.queries_max > 0 || task_type.timeout_action == TimeoutAction::Nothing, || {
             "says timeoutAction = \"reconcile\" and retry.queriesMax = 0; an outcome that is unknown has to be asked for".to_owned()
+        });
+        findings.require(task_type.compensating_command.as_ref() != Some(&task_type.command), || {
+            "compensatingCommand is its own command; that would do it again".to_owned()
         });
         if task_type.compensate_in_progress && task_type.side_effect == SideEffect::None {
             findings.warn("says compensateInProgress and has no side effect; there is nothing to compensate");

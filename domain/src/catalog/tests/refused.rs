@@ -262,17 +262,34 @@ fn a_field_or_a_word_that_is_nearly_known_is_said_with_the_nearest_and_not_with_
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_is_said_first_and_missed_by_others() {
+fn an_entry_that_cannot_be_read_is_said_and_not_missed_by_those_that_refer_to_it() {
     let found = findings(&SMALL.replacen("kind = \"service\"", "kind = \"service\"\ncolour = 1", 1));
+    assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].contains("serviceSpecification access: unknown field `colour`"), "{found:#?}");
     assert!(
         found[0].starts_with(&format!("small.toml:{}:", line_of("kind = \"service\"") + 1)),
         "{found:#?}"
     );
+    // Tasks of its type, an input from it and a dependency on it.
+    let found = findings(&SMALL.replacen("outputs = [\"port\"]", "outpts = [\"port\"]", 1));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let system = findings(&SMALL.replacen("failuresMax", "failuresMx", 1));
+    assert_eq!(system.len(), 1, "{system:#?}");
+    // Another of that name and kind is missed as ever.
+    let other = SMALL.replacen("outputs = [\"port\"]", "outpts = [\"port\"]", 1);
+    let found = findings(&other.replacen("system = \"network\"", "system = \"netwrk\"", 2));
     assert!(
-        found[1].contains("names the service specification \"access\", which is not in the catalog"),
+        found.iter().any(|text| text.contains("names the system \"netwrk\", which is not")),
         "{found:#?}"
     );
+}
+
+#[test]
+fn what_may_stand_in_a_file_that_is_no_toml_is_not_missed() {
+    let (system, rest) = SMALL.split_once("[[relationKind]]").unwrap();
+    let rest = format!("[[relationKind]]{rest}");
+    let found = Catalog::from_files(&[("a.toml", format!("{system}\n= 1")), ("b.toml", rest)]).unwrap_err();
+    assert!(found.iter().all(|finding| finding.file.as_deref() == Some("a.toml")), "{found:#?}");
 }
 
 fn line_of(text: &str) -> usize {

@@ -261,6 +261,15 @@ fn an_offering_that_nobody_can_order_is_found() {
 }
 
 #[test]
+fn a_command_that_would_undo_itself_by_doing_it_again_is_found() {
+    check(
+        "compensatingCommand = \"release\"",
+        "compensatingCommand = \"reserve\"",
+        "compensatingCommand is its own command; that would do it again",
+    );
+}
+
+#[test]
 fn durations_that_make_no_sense_together_are_found() {
     let retry = |text: &str| format!("outputs = [\"port\"]\n@retry = {{ {text} }}");
     check(
