@@ -1,11 +1,13 @@
 //! The exit codes of the binary: contract for scripts, so they are never renumbered.
 use std::borrow::Cow;
 
+use crate::settings::load::Error;
+
 /// What was asked for is done.
 pub const DONE: u8 = 0;
 /// It could not be done: an unreadable file, a busy port, a full disk, damaged data, no service.
 pub const FAILED: u8 = 1;
-/// The command line is wrong, clap's own code; or the command is not for the log of the settings.
+/// The command line is wrong, clap's own code, also where a setting of it is; or the command is not for the log of the settings.
 pub const USAGE: u8 = 2;
 /// The answer is no: an order refused or not found, a document or catalog with findings, a check that found something.
 pub const REFUSED: u8 = 3;
@@ -53,9 +55,10 @@ impl std::error::Error for Misplaced {}
 
 /// The code for an error that ends the process.
 pub fn code_of(error: &anyhow::Error) -> u8 {
+    let settings = error.downcast_ref::<Error>();
     if error.is::<Refused>() {
         REFUSED
-    } else if error.is::<Misplaced>() {
+    } else if error.is::<Misplaced>() || settings.is_some_and(Error::is_of_the_command_line) {
         USAGE
     } else {
         FAILED

@@ -157,6 +157,8 @@ const WRONG: &[(&[&str], u8, &str)] = &[
     (&["-c", "{here}/good.toml", "submit", "{here}/no-such.json"],      FAILED, "no-such.json"),
     (&["-c", "{here}/good.toml", "topology", "show"],                   FAILED, "there is no log in"),
     (&["-c", "{here}/good.toml", "topology", "apply"],                  FAILED, "there is no log in"),
+    (&["-c", "{here}/good.toml", "verify"],                             FAILED, "there is no log in"),
+    (&["-c", "{here}/good.toml", "run", "--listen", "rubbish"],         USAGE,  "--listen: gateway.listen is \"rubbish\", expected an IP address"),
     (&["topology", "apply", "--check", "--drain"],                      USAGE,  "--drain"),
     (&["-c", "{here}/good.toml", "submit", "{here}"],                   FAILED, "could not read"),
     (&["-c", "{here}/good.toml", "submit", "{here}/empty"],             FAILED, "no document"),
@@ -269,6 +271,8 @@ fn a_data_directory_in_use_is_left_to_the_one_that_uses_it() {
         let output = run(&mut site.command(&["-c", "{here}/good.toml", what, "list"]));
         assert_eq!(output.status.code(), Some(i32::from(DONE)), "{what}: looking goes on beside it");
     }
+    let misspelt = ["-c", "{here}/good.toml", "dlq", "list", "--topic", "orderstream.feedbak"];
+    judged(&run(&mut site.command(&misspelt)), REFUSED, "did you mean \"orderstream.feedback\"?").unwrap();
     assert!(first.0.try_wait().unwrap().is_none(), "the first goes on");
 }
 

@@ -159,7 +159,7 @@ fn what_is_no_data_directory_is_refused() {
     let file = folder.path().join("data");
     std::fs::write(&file, "a file").unwrap();
     check_refused(&run(&file, &["run"]), "is a file; name a directory");
-    check_refused(&run(&file, &["verify"]), "log\"");
+    check_refused(&run(&file, &["verify"]), "there is no log in");
     assert_eq!(std::fs::read(&file).unwrap(), b"a file");
     check(
         |at| {

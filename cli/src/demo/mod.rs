@@ -37,7 +37,7 @@ pub struct Arguments {
     /// The same seed gives the same orders.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Go on running when all is judged, until Ctrl-C.
+    /// When every order has come to rest, go on running for a look at them (`order list`, `order show`); they are judged at Ctrl-C.
     #[arg(long)]
     keep_running: bool,
     /// The official TMF622 payloads, with what must come of each.
@@ -79,7 +79,7 @@ pub fn demo(mut settings: Settings, arguments: &Arguments) -> anyhow::Result<Exi
         anyhow::Ok(figures)
     });
     if arguments.keep_running && judged.is_ok() {
-        println!("running on; Ctrl-C ends it");
+        println!("every order has come to rest; running on, Ctrl-C ends and judges it");
         runtime.block_on(tokio::signal::ctrl_c())?;
     }
     let dead_letters = judge::dead_letters(&service.store)?;

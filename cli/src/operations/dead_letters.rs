@@ -138,7 +138,13 @@ impl Letters {
 
 impl Operations {
     /// Those that the filter finds, its limit apart; the newest first.
+    ///
+    /// # Errors
+    /// There is no topic of the filter's name.
     fn letters(&self, filter: &DeadLetterFilter) -> anyhow::Result<Letters> {
+        if let Some(topic) = &filter.topic {
+            self.known_topic(topic)?;
+        }
         let mut letters = Letters { records: Vec::new(), replayed_at_ms: BTreeMap::new() };
         for (partition, end) in (0..).zip(self.store.log.end_offsets(DEAD_LETTERS)?) {
             let mut from = 0;

@@ -199,7 +199,7 @@ impl Operations {
     ///
     /// # Errors
     /// There is none of this name; the nearest names are said.
-    fn known_topic(&self, topic: &str) -> anyhow::Result<runtime::TopicSpec> {
+    pub(super) fn known_topic(&self, topic: &str) -> anyhow::Result<runtime::TopicSpec> {
         if let Some(spec) = self.store.log.topics().get(topic) {
             return Ok(spec.clone());
         }

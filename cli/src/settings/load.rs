@@ -90,6 +90,14 @@ pub enum Error {
     Findings(Vec<Finding>),
 }
 
+impl Error {
+    /// Only what was given on the command line is wrong.
+    pub fn is_of_the_command_line(&self) -> bool {
+        let is_option = |finding: &Finding| matches!(finding.place, Origin::CommandLine { .. });
+        matches!(self, Error::Findings(findings) if findings.iter().all(is_option))
+    }
+}
+
 fn shown(findings: &[Finding]) -> String {
     match findings {
         [one] => one.to_string(),
