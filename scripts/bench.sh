@@ -34,8 +34,26 @@ before=$ORDERSTREAM_CACHE/bench-before
 git worktree remove --force "$before" 2>/dev/null || true
 git worktree add --quiet --detach "$before" "$base"
 trap 'git worktree remove --force "$before"' EXIT
-# Each builds in its own folder of the workspace, and shares all that is from outside it.
-(cd "$before" && cargo bench --locked --quiet --workspace --bench line -- --save-baseline before --noplot >/dev/null)
-log=$results/compared.txt
-cargo bench --locked --quiet --workspace --bench line -- --baseline before --noplot | tee "$log"
-scripts/slower.sh "$log"
+# Each builds in its own folder of the workspace, and shares all that is from outside it. Both are built before either is measured.
+bench() { (cd "$1" && cargo bench --locked --quiet --workspace --bench line "${@:2}"); }
+bench "$before" --no-run
+bench . --no-run
+# One of the last commit, and the same of this tree right behind it: what else the machine does then strikes both.
+paired() {
+    bench "$before" -- --exact "$1" --save-baseline before --noplot >/dev/null
+    bench . -- --exact "$1" --baseline before --noplot
+}
+compared=$ORDERSTREAM_CACHE/bench-compared
+rm -rf "$compared" && mkdir "$compared"
+mapfile -t names < <(bench . -- --list | sed -n 's/: benchmark$//p')
+[ "${#names[@]}" -gt 0 ] || { echo "no benchmark was found to compare" >&2; exit 1; }
+for name in "${names[@]}"; do
+    paired "$name" | tee -a "$compared/once"
+done
+# What looks slower is measured once more before anybody is told.
+scripts/slower.sh "$compared/once" >"$compared/slower" && exit 0
+while read -r name _; do
+    echo "$name looks slower, and is measured again"
+    paired "$name" | tee -a "$compared/again"
+done <"$compared/slower"
+scripts/slower.sh "$compared/again"
