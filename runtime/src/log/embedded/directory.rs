@@ -4,6 +4,7 @@
 //!   orderstream.lock    locked by whoever has the directory open
 //!   version             format and software that wrote last
 //!   closed              after a clean stop: every file of the store with its size; gone while it is open
+//!   distrusted          what could not be read, where a store that can be made anew met it while it was open
 //!   store/              RocksDB's own files
 //! ```
 //!
@@ -26,6 +27,7 @@ const SOFTWARE: &str = concat!("orderstream ", env!("CARGO_PKG_VERSION"));
 const LOCK_FILE: &str = "orderstream.lock";
 const VERSION_FILE: &str = "version";
 const SEAL_FILE: &str = "closed";
+const DISTRUSTED_FILE: &str = "distrusted";
 pub(crate) const STORE_FOLDER: &str = "store";
 /// Names the manifest in force: without it RocksDB would take the folder for an empty one.
 const CURRENT_FILE: &str = "CURRENT";
@@ -114,6 +116,18 @@ impl Directory {
         sync(&self.path).map_err(failed)?;
         self.sealing = true;
         Ok(())
+    }
+
+    /// Something of the store cannot be read, which shows only where it is: whoever opens it next is told.
+    pub(crate) fn distrust(&self, what: &str) {
+        if let Err(problem) = replace(&self.path.join(DISTRUSTED_FILE), what.as_bytes()) {
+            warn!(directory = %self.path.display(), %problem, what, "damage of the store could not be noted");
+        }
+    }
+
+    /// Why the store is not to be gone on with.
+    pub(crate) fn distrusted(&self) -> Option<String> {
+        std::fs::read_to_string(self.path.join(DISTRUSTED_FILE)).ok()
     }
 
     /// It is not to be sealed: not all that was written is known to be on disk.

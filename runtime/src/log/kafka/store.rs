@@ -75,7 +75,7 @@ pub(crate) struct Store {
     /// Whose state it keeps, in one string that is the same for the same set.
     processors: Arc<str>,
     known: RwLock<HashMap<u32, Known>>,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl std::fmt::Debug for Store {
@@ -91,10 +91,6 @@ pub fn named<'a>(processors: impl Iterator<Item = &'a str>) -> String {
     named.join(",")
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Error {
-    move |source| Error::Store { doing, source: source.into() }
-}
-
 fn damaged(what: &str) -> Error {
     Error::Damaged { what: what.to_owned() }
 }
@@ -106,6 +102,19 @@ impl Store {
 
     fn known_mut(&self) -> RwLockWriteGuard<'_, HashMap<u32, Known>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What RocksDB's error means. A block that was changed on the disk stays so: nobody goes on with such a store, and it is made anew
+    /// when it is opened next.
+    fn failed(&self, doing: &'static str) -> impl FnOnce(rocksdb::Error) -> Error + '_ {
+        move |source| {
+            if source.kind() != rocksdb::ErrorKind::Corruption {
+                return Error::Store { doing, source: source.into() };
+            }
+            let what = format!("could not {doing}: {source}");
+            self.directory.distrust(&what);
+            Error::Damaged { what }
+        }
     }
 
     /// The side of a partition that is in force.
@@ -196,7 +205,7 @@ impl Store {
             write.put_cf(self.family(PROGRESS), partition.to_be_bytes(), progress);
         }
         drop(known);
-        self.db.write(write).map_err(failed("write committed state"))?;
+        self.db.write(write).map_err(self.failed("write committed state"))?;
         if !written.origins.is_empty() {
             let mut known = self.known_mut();
             for (partition, origin) in &written.origins {
@@ -239,7 +248,7 @@ impl Store {
         }
         let progress = self.progress_of(reached, onto == Onto::Beside).encode(side);
         write.put_cf(self.family(PROGRESS), key.to_be_bytes(), progress);
-        self.db.write(write).map_err(failed("write replayed state"))?;
+        self.db.write(write).map_err(self.failed("write replayed state"))?;
         if onto == Onto::InForce {
             self.known_mut().insert(partition, Known { side, origin: reached.origin.clone() });
         }
@@ -255,7 +264,7 @@ impl Store {
                 write.put_cf(self.family(PROGRESS), partition.to_be_bytes(), progress.encode(side));
             }
         }
-        self.db.write(write).map_err(failed("write the time of the store"))
+        self.db.write(write).map_err(self.failed("write the time of the store"))
     }
 
     fn iterator(&self, family: &str, end: Option<Vec<u8>>) -> DBRawIterator<'_> {
@@ -267,7 +276,7 @@ impl Store {
     }
 
     fn get(&self, family: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let value = self.db.get_pinned_cf(self.family(family), key).map_err(failed("read the store"))?;
+        let value = self.db.get_pinned_cf(self.family(family), key).map_err(self.failed("read the store"))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -293,7 +302,7 @@ impl Store {
             found.push((cell, Bytes::copy_from_slice(value)));
             cells.next();
         }
-        cells.status().map_err(failed("read state"))?;
+        cells.status().map_err(self.failed("read state"))?;
         Ok(found)
     }
 
@@ -329,7 +338,7 @@ impl Store {
             due.push(DueTimer { partition, ..found.ok_or_else(|| damaged("a timer cannot be decoded"))? });
             timers.next();
         }
-        timers.status().map_err(failed("read timers"))?;
+        timers.status().map_err(self.failed("read timers"))?;
         Ok(due)
     }
 }

@@ -11,7 +11,7 @@
 use rocksdb::WriteBatch;
 
 use super::sides::Side;
-use super::{Known, PROGRESS, Progress, Reached, STATE, Store, TIMERS, damaged, decode_due_ms, failed};
+use super::{Known, PROGRESS, Progress, Reached, STATE, Store, TIMERS, damaged, decode_due_ms};
 use crate::Error;
 use crate::store::keys::{self, TimerKey};
 
@@ -36,13 +36,13 @@ impl Store {
     pub(crate) fn begin_beside(&self, partition: u32, next_offset: i64, now_ms: i64) -> Result<(), Error> {
         let mark = Side::Second.partition(partition).to_be_bytes();
         // Without it what is left is nothing: so it goes first, and comes last.
-        self.db.delete_cf(self.family(PROGRESS), mark).map_err(failed("begin to rebuild state"))?;
+        self.db.delete_cf(self.family(PROGRESS), mark).map_err(self.failed("begin to rebuild state"))?;
         let side = self.building_side(partition);
         self.clear(partition, side)?;
         let reached = Reached { next_offset, applied_ms: now_ms, origin: None };
         let mut write = WriteBatch::default();
         write.put_cf(self.family(PROGRESS), mark, self.progress_of(&reached, true).encode(side));
-        self.db.write(write).map_err(failed("begin to rebuild state"))
+        self.db.write(write).map_err(self.failed("begin to rebuild state"))
     }
 
     /// What was built is whole, and in force from now on.
@@ -52,7 +52,7 @@ impl Store {
         let progress = self.progress_of(&reached, false).encode(side);
         write.put_cf(self.family(PROGRESS), partition.to_be_bytes(), progress);
         write.delete_cf(self.family(PROGRESS), Side::Second.partition(partition).to_be_bytes());
-        self.db.write(write).map_err(failed("put rebuilt state in force"))?;
+        self.db.write(write).map_err(self.failed("put rebuilt state in force"))?;
         let before = self.known_mut().insert(partition, Known { side, origin: reached.origin });
         match before {
             Some(_) => self.clear(partition, side.other()),
@@ -80,7 +80,7 @@ impl Store {
             if names.valid() {
                 return Ok(true);
             }
-            names.status().map_err(failed("look for what is left"))?;
+            names.status().map_err(self.failed("look for what is left"))?;
         }
         Ok(false)
     }
@@ -101,15 +101,15 @@ impl Store {
                 count += 1;
                 timers.next();
             }
-            timers.status().map_err(failed("read timers"))?;
+            timers.status().map_err(self.failed("read timers"))?;
             if count == 0 {
                 break;
             }
-            self.db.write(write).map_err(failed("empty timers"))?;
+            self.db.write(write).map_err(self.failed("empty timers"))?;
         }
         let mut write = WriteBatch::default();
         write.delete_range_cf(self.family(STATE), &from, &end);
-        self.db.write(write).map_err(failed("empty state"))
+        self.db.write(write).map_err(self.failed("empty state"))
     }
 }
 

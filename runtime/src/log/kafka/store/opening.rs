@@ -8,9 +8,7 @@ use rocksdb::{
 };
 use tracing::warn;
 
-use super::{
-    Known, PROGRESS, SECOND, STATE, Store, TIMERS, TIMERS_DUE, damaged, failed, named, progress_row,
-};
+use super::{Known, PROGRESS, SECOND, STATE, Store, TIMERS, TIMERS_DUE, damaged, named, progress_row};
 use crate::Error;
 use crate::log::embedded::directory::Directory;
 use crate::log::embedded::options::{in_pieces, unused};
@@ -48,10 +46,13 @@ impl Store {
 
     fn open_as_it_is(path: &Path, processors: Arc<str>) -> Result<Self, Error> {
         let mut directory = Directory::take(path)?;
+        if let Some(what) = directory.distrusted() {
+            return Err(Error::Damaged { what });
+        }
         let opened = DB::open_cf_descriptors(&options(directory.is_new()), directory.store(), families());
         let db = opened.map_err(|source| directory.unusable(source))?;
         directory.opened()?;
-        let store = Self { db, processors, known: RwLock::default(), _directory: directory };
+        let store = Self { db, processors, known: RwLock::default(), directory };
         store.look()?;
         store.sweep()?;
         Ok(store)
@@ -61,7 +62,7 @@ impl Store {
     fn look(&self) -> Result<(), Error> {
         let mut known = self.known_mut();
         for row in self.db.iterator_cf(self.family(PROGRESS), IteratorMode::Start) {
-            let (key, value) = row.map_err(failed("read positions"))?;
+            let (key, value) = row.map_err(self.failed("read positions"))?;
             let (partition, progress, side) =
                 progress_row(&key, &value).ok_or_else(|| damaged("a position cannot be decoded"))?;
             if partition & SECOND == 0 {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
+use crate::log::embedded::directory::STORE_FOLDER;
 use crate::log::{CellChange, TimerChange};
 
 const PROCESSOR: &str = "p";
@@ -261,5 +262,29 @@ impl Count for DBRawIterator<'_> {
             self.next();
         }
         count
+    }
+}
+
+#[test]
+fn a_block_that_was_changed_on_the_disk_is_met_once_and_the_next_opening_begins_anew() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store");
+    let store = with_old(&path);
+    let files = store.db.live_files().unwrap();
+    let of_state = files.iter().find(|file| file.column_family_name == STATE).unwrap();
+    let file = path.join(STORE_FOLDER).join(of_state.name.trim_start_matches('/'));
+    drop(store);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[..16].iter_mut().for_each(|byte| *byte ^= 0xff);
+    std::fs::write(&file, bytes).unwrap();
+
+    let store = open(&path);
+    let met = store.cells(&0_u32.to_be_bytes(), usize::MAX).unwrap_err();
+    assert!(matches!(met, Error::Damaged { .. }) && met.chain().contains("Corruption"), "{}", met.chain());
+    drop(store);
+    for _ in 0..2 {
+        let store = open(&path);
+        assert_eq!(shown(&store, 0), "None  ", "no part of it is gone on with");
+        assert!(path.with_extension("damaged").join(STORE_FOLDER).is_dir(), "and none is thrown away");
     }
 }
