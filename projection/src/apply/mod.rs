@@ -14,7 +14,7 @@ use crate::dialect::Transaction;
 use crate::rows::{
     At, BillingIntentRow, CaseRow, Cell as _, DownstreamHealthRow, HistoryRow, ItemRow, NotificationRow,
     OrderRow, PositionRow, ProductHistoryRow, ProductRow, ServiceOrderRow, Stage, SubmissionRow, TaskRow,
-    add_counters, delete_where, load, read_all, select, upsert,
+    add_counters, delete_where, load, read_all, select, upsert, write_changed,
 };
 
 mod beside;
@@ -307,16 +307,16 @@ async fn write_staged(transaction: &mut Transaction, staged: Staged) -> Result<(
     delete_where(transaction, "items", "order_key", keys(&staged.items_replaced)).await?;
     delete_where(transaction, "tasks", "order_key", keys(&staged.plan_replaced)).await?;
     delete_where(transaction, "service_orders", "order_key", keys(&staged.plan_replaced)).await?;
-    upsert(transaction, staged.orders.into_changed()).await?;
-    upsert(transaction, staged.submissions.into_changed()).await?;
-    upsert(transaction, staged.items.into_changed()).await?;
-    upsert(transaction, staged.service_orders.into_changed()).await?;
-    upsert(transaction, staged.tasks.into_changed()).await?;
-    upsert(transaction, staged.cases.into_changed()).await?;
-    upsert(transaction, staged.products.into_changed()).await?;
-    upsert(transaction, staged.billing_intents.into_changed()).await?;
-    upsert(transaction, staged.notifications.into_changed()).await?;
-    upsert(transaction, staged.health.into_changed()).await?;
+    write_changed(transaction, staged.orders.into_changed()).await?;
+    write_changed(transaction, staged.submissions.into_changed()).await?;
+    write_changed(transaction, staged.items.into_changed()).await?;
+    write_changed(transaction, staged.service_orders.into_changed()).await?;
+    write_changed(transaction, staged.tasks.into_changed()).await?;
+    write_changed(transaction, staged.cases.into_changed()).await?;
+    write_changed(transaction, staged.products.into_changed()).await?;
+    write_changed(transaction, staged.billing_intents.into_changed()).await?;
+    write_changed(transaction, staged.notifications.into_changed()).await?;
+    write_changed(transaction, staged.health.into_changed()).await?;
     upsert(transaction, Stage::new(staged.history).into_all()).await?;
     upsert(transaction, Stage::new(staged.product_history).into_all()).await?;
     add_counters(transaction, staged.counters).await

@@ -17,7 +17,9 @@ mod store;
 pub use cell::{At, INDEXED_TEXT_BYTES_MAX, JsonText};
 pub(crate) use cell::{Cell, indexed, text_of};
 pub(crate) use stage::Stage;
-pub(crate) use store::{add_counters, count, delete_where, load, read_all, read_lines, select, upsert};
+pub(crate) use store::{
+    add_counters, count, delete_where, load, read_all, read_lines, select, upsert, write_changed,
+};
 
 use crate::dialect::{DbRow, Transaction, Value};
 
@@ -27,8 +29,14 @@ pub(crate) trait Row: Sized + Send {
     const TABLE: &'static str;
     const COLUMNS: &'static [&'static str];
     const KEYS: usize;
+    /// Indexed columns that most changes leave as they are.
+    const SELDOM: &'static [&'static str] = &[];
 
     fn key(&self) -> Self::Key;
+    /// The values of [`Row::SELDOM`].
+    fn seldom(&self) -> Vec<Value> {
+        Vec::new()
+    }
     /// In the sequence of the columns.
     fn values(self) -> Vec<Value>;
     /// # Errors
@@ -38,7 +46,7 @@ pub(crate) trait Row: Sized + Send {
 
 /// A struct, and its columns in the same sequence; so that neither can be forgotten.
 macro_rules! row {
-    ($(#[$doc:meta])* $name:ident in $table:literal, key ($($key:ident: $key_type:ty),+), $keys:literal {
+    ($(#[$doc:meta])* $name:ident in $table:literal, key ($($key:ident: $key_type:ty),+), $keys:literal $(, seldom ($($seldom:ident),+))? {
         $($(#[$field_doc:meta])* $field:ident: $kind:ty,)+
     }) => {
         $(#[$doc])*
@@ -52,9 +60,13 @@ macro_rules! row {
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$(stringify!($field),)+];
             const KEYS: usize = $keys;
+            const SELDOM: &'static [&'static str] = &[$($(stringify!($seldom)),+)?];
 
             fn key(&self) -> Self::Key {
                 ($(self.$key.clone(),)+)
+            }
+            fn seldom(&self) -> Vec<Value> {
+                vec![$($(self.$seldom.clone().value()),+)?]
             }
             fn values(self) -> Vec<Value> {
                 vec![$(self.$field.value(),)+]
@@ -72,7 +84,9 @@ pub use beside::{BillingIntentRow, CounterRow, DownstreamHealthRow, Notification
 
 row! {
     /// An order at a glance: a line of a list, and the head of its own page.
-    OrderRow in "orders", key (key: OrderKey), 1 {
+    OrderRow in "orders", key (key: OrderKey), 1, seldom (
+        catalog_version, requester, external_id, priority, captured_at, ended_at, stuck, open_cases
+    ) {
         key: OrderKey,
         state: OrderState,
         /// The TMF622 state.
@@ -144,7 +158,7 @@ row! {
 }
 
 row! {
-    ItemRow in "items", key (order_key: OrderKey, item_id: ItemId), 2 {
+    ItemRow in "items", key (order_key: OrderKey, item_id: ItemId), 2, seldom (offering) {
         order_key: OrderKey,
         item_id: ItemId,
         /// Its place in the order, from 0.
@@ -174,7 +188,7 @@ row! {
 }
 
 row! {
-    ServiceOrderRow in "service_orders", key (id: ServiceOrderId), 1 {
+    ServiceOrderRow in "service_orders", key (id: ServiceOrderId), 1, seldom (order_key) {
         id: ServiceOrderId,
         order_key: OrderKey,
         item_id: ItemId,
@@ -189,7 +203,7 @@ row! {
 
 row! {
     /// A task: its place in the plan, and its life so far.
-    TaskRow in "tasks", key (id: TaskId), 1 {
+    TaskRow in "tasks", key (id: TaskId), 1, seldom (order_key, position, command_id) {
         id: TaskId,
         order_key: OrderKey,
         item_id: ItemId,
@@ -245,7 +259,9 @@ row! {
 }
 
 row! {
-    CaseRow in "cases", key (id: CaseId), 1 {
+    CaseRow in "cases", key (id: CaseId), 1, seldom (
+        order_key, severity, domain, recoverability, normalized_code, owner_group, failure_system, detected_at
+    ) {
         id: CaseId,
         order_key: OrderKey,
         item_id: Option<ItemId>,
