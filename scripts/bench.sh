@@ -22,6 +22,9 @@ if command -v java >/dev/null; then
     kafka=${json%.json}-kafka.json
     "$CARGO_TARGET_DIR/release/orderstream-bench" kafka --json "$kafka"
     echo "as JSON: $kafka"
+    kafka=${json%.json}-kafka-open.json
+    "$CARGO_TARGET_DIR/release/orderstream-bench" kafka-open-orders --json "$kafka"
+    echo "as JSON: $kafka"
 else
     echo "no Java found: nothing is measured on Kafka"
 fi

@@ -139,7 +139,7 @@ fn point(extent: &Extent, partitions: u32, in_flight: usize) -> anyhow::Result<P
 }
 
 /// What the environment says of the cluster, with topics of this point alone.
-fn settings(config: Option<&Path>, data_dir: &Path) -> anyhow::Result<Settings> {
+pub(crate) fn settings(config: Option<&Path>, data_dir: &Path) -> anyhow::Result<Settings> {
     let mut settings = Settings::load(config)?;
     if settings.log.kind != LogKind::Kafka {
         bail!("log.kind is not \"kafka\" in the environment; {STARTER} sets what is needed");
@@ -153,7 +153,7 @@ fn settings(config: Option<&Path>, data_dir: &Path) -> anyhow::Result<Settings> 
     Ok(settings)
 }
 
-fn create_topics(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn create_topics(settings: &Settings) -> anyhow::Result<()> {
     let catalog = catalog::load(&settings.catalog)?;
     let systems: BTreeSet<String> = catalog.systems.keys().cloned().collect();
     Ok(kafka::create(&settings.kafka_options(), settled_specs(settings, &systems))?)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benchmarks::in_memory::Alone;
-use benchmarks::{demo, kafka, open_orders, report, w6};
+use benchmarks::{demo, kafka, kafka_open, open_orders, report, running, w6};
 use clap::{Parser, Subcommand};
 
 /// As in the binary that is measured.
@@ -35,6 +35,14 @@ enum Command {
     Kafka {
         #[command(flatten)]
         extent: kafka::Extent,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Many open orders on Kafka: memory, and how soon a start after `kill -9` works, with its disk and with an empty one. Starts a broker
+    /// and a registry as `kafka` does.
+    KafkaOpenOrders {
+        #[command(flatten)]
+        extent: kafka_open::Extent,
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
@@ -75,16 +83,25 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Kafka { extent, json } => {
             if !kafka::has_broker() {
-                return kafka::with_broker(&open_orders::binary()?);
+                return kafka::with_broker(&running::binary()?);
             }
             let report = kafka::measure(&extent)?;
             write(json.as_deref(), &report)?;
             kafka::print(&report);
         }
-        Command::OpenOrders { orders } => print(&open_orders::measure(&open_orders::binary()?, orders)?)?,
-        Command::Demo { orders } => print(&demo::measure(&open_orders::binary()?, orders)?)?,
+        Command::KafkaOpenOrders { extent, json } => {
+            let binary = running::binary()?;
+            if !kafka::has_broker() {
+                return kafka::with_broker(&binary);
+            }
+            let report = kafka_open::measure(&binary, &extent)?;
+            write(json.as_deref(), &report)?;
+            kafka_open::print(&report);
+        }
+        Command::OpenOrders { orders } => print(&open_orders::measure(&running::binary()?, orders)?)?,
+        Command::Demo { orders } => print(&demo::measure(&running::binary()?, orders)?)?,
         Command::All { extent, json } => {
-            let report = report::measure(&open_orders::binary()?, &extent)?;
+            let report = report::measure(&running::binary()?, &extent)?;
             write(json.as_deref(), &report)?;
             report::print(&report);
         }

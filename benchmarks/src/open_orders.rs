@@ -1,7 +1,6 @@
 //! Many open orders, each waiting for an answer that does not come: memory with them, bytes on the disk, and how soon after
 //! a `kill -9` the service works again.
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -15,17 +14,21 @@ use runtime::Outgoing;
 use serde::Serialize;
 
 use crate::process::{self, Resident};
+use crate::running::Running;
 use crate::world;
 
 /// As many requests go into one write.
 const BATCH: usize = 1_000;
 const START_WAIT: Duration = Duration::from_secs(120);
-/// All orders must have been taken up by then.
-const TAKEN_WAIT: Duration = Duration::from_secs(1_800);
+/// All orders must have been taken up, and be in the projection, at this pace and so long beside.
+const TAKEN_ORDERS_PER_S_MIN: u32 = 150;
+const TAKEN_WAIT: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOK_EVERY_AT_START: Duration = Duration::from_millis(2);
 /// Memory is read again so long after the last order came: what was only needed on the way is then given back or not.
 const REST: Duration = Duration::from_secs(5);
+/// What it costs to keep them is measured for so long.
+const KEPT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,6 +37,8 @@ pub struct Open {
     /// From an empty service to all of them waiting for their first answer.
     pub taken_orders_per_s: f64,
     pub resident: Resident,
+    /// CPU while all of them wait: scans for stuck orders, time-outs, heartbeats.
+    pub waiting_cpu_ms_per_s: f64,
     pub log_and_state_bytes_per_order: f64,
     pub projection_bytes_per_order: f64,
     /// After `kill -9`, from the start of the process: until it takes a request durably ...
@@ -55,12 +60,12 @@ pub fn measure(binary: &Path, orders: usize) -> anyhow::Result<Open> {
     let now_ms = runtime::Clock::now_ms(&runtime::SystemClock);
     let generator = world::w6_orders(1, now_ms)?;
     let mut requests = world::requests(&generator, now_ms);
-    feed(&settings, requests.by_ref().take(orders))?;
-    let (started, service) = (Instant::now(), Running::start(binary, directory.path())?);
+    let catalog = cli::service::catalog::load(&settings.catalog)?;
+    feed(&Store::open(&settings, &catalog)?, requests.by_ref().take(orders))?;
+    let (started, service) = (Instant::now(), Running::start(binary, directory.path(), &[])?);
     runtime.block_on(taken(&settings, orders))?;
     let taken_s = started.elapsed().as_secs_f64();
-    std::thread::sleep(REST);
-    let resident = process::resident(service.id())?;
+    let (resident, waiting_cpu_ms_per_s) = at_rest(service.id())?;
     service.kill()?;
     let log_bytes = process::directory_bytes(&directory.path().join("log"))?;
     let projection_bytes = process::directory_bytes(directory.path())? - log_bytes;
@@ -80,6 +85,7 @@ pub fn measure(binary: &Path, orders: usize) -> anyhow::Result<Open> {
         orders,
         taken_orders_per_s: orders as f64 / taken_s,
         resident,
+        waiting_cpu_ms_per_s,
         log_and_state_bytes_per_order: log_bytes as f64 / orders as f64,
         projection_bytes_per_order: projection_bytes as f64 / orders as f64,
         start_to_request_ms,
@@ -90,10 +96,19 @@ pub fn measure(binary: &Path, orders: usize) -> anyhow::Result<Open> {
     })
 }
 
+/// Memory once it rests, and CPU per second while it does nothing but wait.
+pub(crate) fn at_rest(pid: u32) -> anyhow::Result<(Resident, f64)> {
+    std::thread::sleep(REST);
+    let resident = process::resident(pid)?;
+    let (before, started) = (process::cpu_ms_by_thread(pid)?, Instant::now());
+    std::thread::sleep(KEPT);
+    let spent = process::spent(&before, &process::cpu_ms_by_thread(pid)?);
+    let spent_ms: f64 = spent.iter().map(|(_, ms)| ms).sum();
+    Ok((resident, spent_ms / started.elapsed().as_secs_f64()))
+}
+
 /// Appends requests before any service runs.
-fn feed(settings: &Settings, requests: impl Iterator<Item = Outgoing>) -> anyhow::Result<()> {
-    let catalog = cli::service::catalog::load(&settings.catalog)?;
-    let store = Store::open(settings, &catalog)?;
+pub(crate) fn feed(store: &Store, requests: impl Iterator<Item = Outgoing>) -> anyhow::Result<()> {
     let producer = store.log.producer();
     let mut requests = requests.peekable();
     while requests.peek().is_some() {
@@ -104,8 +119,9 @@ fn feed(settings: &Settings, requests: impl Iterator<Item = Outgoing>) -> anyhow
 }
 
 /// Waits until all orders are in progress and told so.
-async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
-    let deadline = Instant::now() + TAKEN_WAIT;
+pub(crate) async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
+    let wait = TAKEN_WAIT + Duration::from_secs(orders as u64) / TAKEN_ORDERS_PER_S_MIN;
+    let deadline = Instant::now() + wait;
     let projection = opened(settings, deadline).await?;
     loop {
         let summary = projection.summary().await?;
@@ -118,7 +134,7 @@ async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("{open} of {orders} orders were taken up within {} s", TAKEN_WAIT.as_secs());
+            bail!("{open} of {orders} orders were taken up within {} s", wait.as_secs());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -146,7 +162,7 @@ async fn first_command(
     request: Outgoing,
 ) -> anyhow::Result<(f64, f64, Running)> {
     let (started, deadline) = (Instant::now(), Instant::now() + START_WAIT);
-    let service = Running::start(binary, &settings.node.data_dir)?;
+    let service = Running::start(binary, &settings.node.data_dir, &[])?;
     let key = String::from_utf8(request.key.context("a request without a key")?.to_vec())?;
     let body = request.value.context("a request without a body")?;
     let submission = Submission {
@@ -184,52 +200,4 @@ async fn first_command(
     let command_ms = started.elapsed().as_secs_f64() * 1e3;
     projection.close().await;
     Ok((request_ms, command_ms, service))
-}
-
-/// The real binary; killed when it is dropped.
-struct Running(Child);
-
-impl Running {
-    fn start(binary: &Path, data_dir: &Path) -> anyhow::Result<Running> {
-        let log = std::fs::File::create(data_dir.join("service.log"))?;
-        let child = Command::new(binary)
-            .args(["run", "--data-dir"])
-            .arg(data_dir)
-            .env("ORDERSTREAM__DOWNSTREAM__SIMULATED", "false")
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("could not run \"{}\"", binary.display()))?;
-        Ok(Running(child))
-    }
-
-    fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// `kill -9`.
-    fn kill(mut self) -> anyhow::Result<()> {
-        self.0.kill()?;
-        self.0.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // After an error half-way; a process that is gone already is as well.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The binary that was built beside this one, unless ORDERSTREAM_BIN names another.
-///
-/// # Errors
-/// There is none.
-pub fn binary() -> anyhow::Result<PathBuf> {
-    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("orderstream"));
-    let path = std::env::var_os("ORDERSTREAM_BIN").map_or_else(beside, |path| Ok(path.into()))?;
-    anyhow::ensure!(path.is_file(), "no binary \"{}\"; build it first: cargo build -p cli", path.display());
-    Ok(path)
 }

@@ -134,6 +134,7 @@ fn open_lines(open: &Open) -> Vec<(&'static str, String)> {
         ("  taken", format!("{:.0} orders/s", open.taken_orders_per_s)),
         ("  resident, at rest", mib(open.resident.now_bytes)),
         ("  resident, peak", mib(open.resident.peak_bytes)),
+        ("  CPU while they wait", format!("{:.1} ms/s", open.waiting_cpu_ms_per_s)),
         ("  log and state per order", format!("{:.0} bytes", open.log_and_state_bytes_per_order)),
         ("  kill -9 to first request taken", format!("{:.0} ms", open.start_to_request_ms)),
         ("  kill -9 to first command sent", format!("{:.0} ms", open.start_to_command_ms)),
