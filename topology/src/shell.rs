@@ -160,6 +160,9 @@ impl<'a, C: Clone, K: CellCodec<C>> ShellCells<'a, C, K> {
                     HandlerError::Retry(reason) => {
                         HandlerError::Retry(format!("could not read {place}: {reason}"))
                     }
+                    HandlerError::Damaged { what } => {
+                        HandlerError::Damaged { what: format!("could not read {place}: {what}") }
+                    }
                     HandlerError::DeadLetter { reason } => {
                         HandlerError::DeadLetter { reason: format!("could not read {place}: {reason}") }
                     }

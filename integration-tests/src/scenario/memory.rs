@@ -79,6 +79,7 @@ impl InMemoryWorld {
         match call(&mut self.lines[at].1, &mut self.memory) {
             Ok(()) => {}
             Err(HandlerError::Retry(reason)) => bail!("in memory nothing comes later: {reason}"),
+            Err(HandlerError::Damaged { what }) => bail!("memory is not damaged: {what}"),
             Err(HandlerError::DeadLetter { reason }) => {
                 self.memory = before;
                 let mut headers = record.map(|record| record.headers.clone()).unwrap_or_default();

@@ -57,6 +57,9 @@ pub enum HandlerError {
     /// A passing condition: the whole batch is thrown away and tried again after a back-off.
     #[error("to be tried again: {0}")]
     Retry(String),
+    /// What is kept cannot be read, and never will be: the worker ends.
+    #[error("store is damaged: {what}")]
+    Damaged { what: String },
     /// It will never work: the record goes to the dead-letter topic, and the batch goes on without it.
     #[error("dead letter: {reason}")]
     DeadLetter { reason: String },
@@ -64,7 +67,8 @@ pub enum HandlerError {
 
 impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
-        match &error {
+        match error {
+            Error::Damaged { what } => Self::Damaged { what },
             // What the input asked for can never be written.
             Error::TopicUnknown { .. }
             | Error::PartitionUnknown { .. }
@@ -83,7 +87,6 @@ impl From<Error> for HandlerError {
             | Error::PartitionsDiffer { .. }
             | Error::GroupRefused { .. }
             | Error::WorkerRefused { .. }
-            | Error::Damaged { .. }
             | Error::ClientRefused { .. }
             | Error::ConnectionRefused { .. }
             | Error::TopicsUnfit { .. }

@@ -42,6 +42,7 @@ impl Handler for Obedient {
                 self.retries -= 1;
                 Err(HandlerError::Retry("not yet".to_owned()))
             }
+            "damaged" => Err(HandlerError::Damaged { what: "a block".to_owned() }),
             "unknown topic" => step.emit(input("nowhere", 0, "k", "")),
             "long key" => step.put("p", &[0; 5_000], b"", "x"),
             _ => Ok(()),
@@ -182,6 +183,19 @@ fn a_retry_throws_the_batch_away_and_does_it_again_after_a_pause() {
     assert_eq!(world.worker.handler().discarded, 2);
     assert!(world.worker.handler().committed >= 1);
     assert!(world.read("dead").is_empty());
+}
+
+#[test]
+fn a_worker_ends_where_its_store_is_damaged_and_nothing_of_the_step_is_committed() {
+    let mut world = world(Obedient::default());
+    world.send(&["damaged"]);
+    let ended = loop {
+        if let Err(error) = world.worker.turn(Duration::ZERO) {
+            break error;
+        }
+    };
+    assert_eq!(ended.to_string(), "store is damaged: a block");
+    assert!(world.out().is_empty() && world.read("dead").is_empty());
 }
 
 #[test]

@@ -280,6 +280,7 @@ impl<L: Log, H: Handler> Worker<L, H> {
                 return Ok(Ok(()));
             }
             Ok(Err(HandlerError::Retry(reason))) => return Err(Setback::Retry(reason)),
+            Ok(Err(HandlerError::Damaged { what })) => return Err(Setback::Log(Error::Damaged { what })),
             Ok(Err(HandlerError::DeadLetter { reason })) => reason,
             Err(panic) => {
                 let reason = panic_text(panic.as_ref());

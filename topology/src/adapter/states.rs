@@ -136,7 +136,9 @@ pub(super) const EVIDENCE_PREFIX: &str = "evidence/";
 pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[u8]) -> Result<Kept, String> {
     let shown = |error: schemas::codec::Error| error.to_string();
     let told = |error: HandlerError| match error {
-        HandlerError::Retry(reason) | HandlerError::DeadLetter { reason } => reason,
+        HandlerError::Retry(reason)
+        | HandlerError::Damaged { what: reason }
+        | HandlerError::DeadLetter { reason } => reason,
     };
     if processor == Processor::Capture
         && let Some(digest) = cell.strip_prefix(EVIDENCE_PREFIX)
