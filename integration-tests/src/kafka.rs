@@ -222,7 +222,6 @@ impl Cluster {
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}\n\
              broker.session.timeout.ms=5000\n\
              broker.heartbeat.interval.ms=500\n\
-             log.message.timestamp.after.max.ms=9223372036854775807\n\
              log.dirs={folder}/data\n\
              auto.create.topics.enable=false\n\
              default.replication.factor={copies}\n\

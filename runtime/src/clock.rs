@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// A clock that was turned back by no more is waited for. One that was turned back by more had been wrong before, and is believed from
+/// then on.
+pub const CLOCK_BACK_MS_MAX: i64 = 60_000;
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync + Debug {
-    /// UTC milliseconds since 1970. May jump either way, as real clocks do; a worker's batches never go back.
+    /// UTC milliseconds since 1970. May jump either way, as real clocks do; what a worker makes of that: [`CLOCK_BACK_MS_MAX`].
     fn now_ms(&self) -> i64;
     /// Waits for `pause`, or until `stop` is asked for.
     fn pause(&self, pause: Duration, stop: &StopSignal);

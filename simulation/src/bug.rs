@@ -11,7 +11,8 @@ pub enum Bug {
     StoreBeforeCommit,
     /// A batch of timers alone sends no positions, so nothing fences a worker whose partitions are another's by now.
     TimersWithoutPositions,
-    /// A take-over asks where the changelog ends first, and then waits for the committed positions to be stable.
+    /// A take-over asks where the changelog ends first, and then waits for the committed positions to be stable. What a batch changes may
+    /// come to the changelog after its positions came to the group, and so behind that end.
     EndBeforeOffsets,
     /// A take-over restores up to the last stable offset, instead of waiting for all that lay in the changelog when it began. An older
     /// transaction that is still open hides what others committed behind it.

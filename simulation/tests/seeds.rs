@@ -5,8 +5,8 @@ use simulation::world::{Stage, play};
 /// So many seeds; `make simulate` plays as many as there is time for.
 const SEEDS: u64 = 400;
 
-/// Plays crashes, hangs, aborts, unknown outcomes, rebalances, lost and torn writes, late and repeated records, outages and clock
-/// jumps, as each seed has them.
+/// Plays crashes, hangs, aborts, unknown outcomes, rebalances, lost and torn writes, late and repeated records, outages, clock
+/// jumps and clocks that are wrong by hours, as each seed has them.
 #[test]
 fn every_invariant_holds_whatever_fails() {
     let stage = Stage::new().unwrap();
@@ -64,6 +64,7 @@ fn every_kind_of_fault_is_played() {
         "beside: true, step: Done",
         "downstream reads commands again",
         "ms ahead",
+        "is wrong by",
         "time jumps by",
         "was fenced",
         "was aborted: the group has moved on",

@@ -9,6 +9,8 @@ use crate::record::Topics;
 pub const BACKOFF_MS_MIN: u64 = 50;
 /// The longest pause.
 pub const BACKOFF_MS_MAX: u64 = 10_000;
+/// Who tries again says so with the first failure of a row and with each so many more. With the pauses above: every five minutes or so.
+pub const SETBACKS_TOLD_EVERY: u32 = 32;
 /// How many times in a row the log itself may fail before the worker gives up. With the pauses above: some ten minutes.
 /// A handler that asks for a retry may do so for ever.
 pub const LOG_FAILURES_MAX: u32 = 64;

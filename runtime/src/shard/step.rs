@@ -34,7 +34,8 @@ impl std::fmt::Debug for Step<'_> {
 }
 
 impl Step<'_> {
-    /// UTC milliseconds; the same for the whole batch, and never less than in the batch before.
+    /// UTC milliseconds; the same for the whole batch. Less than in the batch before only where the clock was turned back by more
+    /// than [`CLOCK_BACK_MS_MAX`](crate::clock::CLOCK_BACK_MS_MAX), or another worker had the partition.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::CLOCK_BACK_MS_MAX;
 use crate::conformance::input;
 use crate::log::embedded::{Durability, Embedded, Member};
 use crate::log::{Limits, Membership};
@@ -244,7 +245,7 @@ fn what_was_waited_for_is_handled_at_the_time_when_it_came() {
 }
 
 #[test]
-fn a_timer_may_set_itself_anew_and_the_clock_of_batches_never_goes_back() {
+fn a_timer_may_set_itself_anew_and_time_stands_still_where_the_clock_goes_back_a_little() {
     let mut world = world(Obedient::default());
     world.send(&["again"]);
     world.work();
@@ -256,6 +257,57 @@ fn a_timer_may_set_itself_anew_and_the_clock_of_batches_never_goes_back() {
     world.clock.set(5);
     world.work();
     assert_eq!(world.out()[1..], ["again alarm at 1100", "again alarm at 1150", "b after again at 1150"]);
+}
+
+/// Plays: a clock that is set right by some hours, and by a minute at most.
+#[test]
+fn a_clock_that_was_far_ahead_is_believed_when_it_is_set_right_and_one_that_was_a_little_is_waited_for() {
+    let wrong_ms = 1_000 + 3 * 60 * 60 * 1_000;
+    for (right_ms, expected_ms) in [
+        (2_000, 2_000),
+        (wrong_ms - CLOCK_BACK_MS_MAX - 1, wrong_ms - CLOCK_BACK_MS_MAX - 1),
+        (wrong_ms - CLOCK_BACK_MS_MAX, wrong_ms),
+        (wrong_ms - 1, wrong_ms),
+    ] {
+        let mut world = world(Obedient::default());
+        world.clock.set(wrong_ms);
+        world.send(&["a"]);
+        world.work();
+        world.clock.set(right_ms);
+        world.send(&["b"]);
+        world.work();
+        assert_eq!(world.out()[1..], [format!("b after a at {expected_ms}")], "set right to {right_ms}");
+        // What is set then comes due then, and what was set meanwhile when the clock comes there.
+        world.clock.set(expected_ms + 100);
+        world.work();
+        assert!(
+            world.out().contains(&format!("b alarm at {}", expected_ms + 100)),
+            "set right to {right_ms}"
+        );
+        world.clock.set(wrong_ms + 1_000);
+        world.work();
+        let alarms = world.out().iter().filter(|said| said.starts_with("a alarm")).count();
+        assert_eq!((alarms, world.out().len()), (1, 4), "each fires once: {:?}", world.out());
+    }
+}
+
+/// Plays: a clock that is set right while timers that it made due wait for records.
+#[test]
+fn a_timer_that_a_wrong_clock_made_due_and_that_has_not_fired_waits_for_its_time() {
+    let mut world = world(Obedient::default());
+    world.send(&["first"]);
+    world.work();
+    // Two batches of three: the first one comes before the timer.
+    world.send(&["a", "b", "c", "d", "e", "f"]);
+    world.clock.set(3 * 60 * 60 * 1_000);
+    world.worker.turn(WAIT).unwrap();
+    world.clock.set(1_050);
+    world.work();
+    let is_alarm = |said: &&String| said.starts_with("first alarm");
+    assert_eq!(world.out().iter().find(is_alarm), None);
+    world.clock.set(1_150);
+    world.work();
+    assert_eq!(world.out().iter().find(is_alarm).unwrap(), "first alarm at 1150");
 }
 
 /// Plays: a worker that comes back, with a timer due and records that came before it.

@@ -14,6 +14,7 @@ use self::due::{DUE_UNKNOWN, Held};
 use super::settings::IDLE_WAIT_MS_MAX;
 use super::worker_metrics::WorkerMetrics;
 use super::{Handler, HandlerError, Settings, Step, dead_letter};
+use crate::clock::CLOCK_BACK_MS_MAX;
 use crate::log::{Limits, Log, Polled};
 use crate::record::{Outgoing, Record};
 use crate::store::overlay::Overlay;
@@ -170,6 +171,10 @@ impl<L: Log, H: Handler> Worker<L, H> {
         if self.rewind_due {
             self.log.rewind()?;
             self.rewind_due = false;
+            // As they are by now: whoever asked since the failure saw them as they were before.
+            for next_due_ms in self.partitions.values_mut() {
+                *next_due_ms = DUE_UNKNOWN;
+            }
         }
         let mut worked = false;
         while self.settle_one(Duration::ZERO)? {
@@ -208,11 +213,25 @@ impl<L: Log, H: Handler> Worker<L, H> {
         Ok(Turn::Worked)
     }
 
-    /// One batch has one time. It does not go back where the clock does.
+    /// One batch has one time. It stands still where the clock goes back a little. Where the clock goes back far it was wrong before:
+    /// the time goes back with it, or nothing would come due until all that was skipped has passed.
     fn look_at_clock(&mut self) {
-        if self.open.is_empty() {
-            self.now_ms = self.now_ms.max(self.clock.now_ms());
+        if !self.open.is_empty() {
+            return;
         }
+        let clock_ms = self.clock.now_ms();
+        let back_ms = self.now_ms.saturating_sub(clock_ms);
+        if back_ms <= CLOCK_BACK_MS_MAX {
+            self.now_ms = self.now_ms.max(clock_ms);
+            return;
+        }
+        warn!(
+            worker = %self.settings.worker, back_ms,
+            "clock was turned back; timers that were set meanwhile are late by as much"
+        );
+        self.now_ms = clock_ms;
+        // They were due by a time that has not come: no handler expects a timer before its time.
+        self.held = None;
     }
 
     fn process(&mut self, records: &[Record]) -> Result<(), Setback> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use runtime::TimerKey;
+use runtime::clock::CLOCK_BACK_MS_MAX;
 
 use super::{Invariant, Violation};
 use crate::log::broker::{Broker, State, Transaction};
@@ -31,6 +32,7 @@ impl Commits {
             self.seen += 1;
             let transaction = broker.transaction(*txn);
             if transaction.state == State::Committed {
+                time(transaction)?;
                 self.inputs(broker, transaction)?;
                 self.timers(transaction)?;
                 self.order(broker, transaction)?;
@@ -65,13 +67,21 @@ impl Commits {
 
     fn timers(&mut self, transaction: &Transaction) -> Result<(), Violation> {
         let set = self.timers.entry(transaction.group.clone()).or_default();
+        let now_ms = transaction.note.times.first().map_or(i64::MIN, |(now_ms, _)| *now_ms);
         for (timer, due_ms) in &transaction.note.fired {
-            if set.get(timer) != Some(due_ms) {
-                let named = timer.due(*due_ms).map_or_else(String::new, |due| {
-                    format!("{} {} of {}", due.processor, due.name, String::from_utf8_lossy(&due.key))
-                });
+            if *due_ms > now_ms {
+                let early_ms = due_ms.saturating_sub(now_ms);
                 let what = format!(
-                    "timer {named}, due {due_ms}, fired in {} although it is set for {:?}",
+                    "{} fired {early_ms} ms before its time in {}",
+                    named(timer, *due_ms),
+                    transaction.group
+                );
+                return Violation::of(Invariant::TimersFireOnce, what);
+            }
+            if set.get(timer) != Some(due_ms) {
+                let what = format!(
+                    "{}, due {due_ms}, fired in {} although it is set for {:?}",
+                    named(timer, *due_ms),
                     transaction.group,
                     set.get(timer)
                 );
@@ -107,6 +117,33 @@ impl Commits {
         self.written.extend(last);
         Ok(())
     }
+}
+
+fn named(timer: &TimerKey, due_ms: i64) -> String {
+    let due = timer.due(due_ms).map(|due| (due.processor, due.name, due.key));
+    due.map_or_else(String::new, |(processor, name, key)| {
+        format!("timer {processor} {name} of {}", String::from_utf8_lossy(&key))
+    })
+}
+
+/// Its steps have one time, and no other than its worker's clock gives.
+fn time(transaction: &Transaction) -> Result<(), Violation> {
+    let times = &transaction.note.times;
+    if times.len() > 1 {
+        return Violation::of(
+            Invariant::OneTimePerBatch,
+            format!("a batch of {} has {times:?}", transaction.group),
+        );
+    }
+    for (now_ms, clock_ms) in times {
+        let ahead_ms = now_ms.saturating_sub(*clock_ms);
+        if !(0..=CLOCK_BACK_MS_MAX).contains(&ahead_ms) {
+            let what =
+                format!("a batch of {} is {ahead_ms} ms ahead of its worker's clock", transaction.group);
+            return Violation::of(Invariant::OneTimePerBatch, what);
+        }
+    }
+    Ok(())
 }
 
 /// Nothing that readers see may lie between.

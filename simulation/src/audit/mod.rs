@@ -25,6 +25,7 @@ pub enum Invariant {
     OneEffectPerTask,
     NoStateBackwards,
     TimersFireOnce,
+    OneTimePerBatch,
     StoreIsTheFold,
     KeyOrder,
     DeadLettersAreMeant,
@@ -35,13 +36,14 @@ pub enum Invariant {
 
 /// All invariants: their names in messages, and what they say. ARCHITECTURE.md lists the same.
 #[rustfmt::skip]
-pub const INVARIANTS: [(Invariant, &str, &str); 12] = [
+pub const INVARIANTS: [(Invariant, &str, &str); 13] = [
     (Invariant::NothingLost, "nothing-lost", "a group's committed position never passes a committed record that no committed batch has processed"),
     (Invariant::NothingTwice, "nothing-twice", "no record is processed by two committed batches, and no event id is written twice"),
     (Invariant::OneIdPerCommand, "one-id-per-command", "a command id has one content, and an attempt of a task has one command id"),
     (Invariant::OneEffectPerTask, "one-effect-per-task", "the downstream's ledger holds no work that was done twice or undone before it was done"),
     (Invariant::NoStateBackwards, "no-state-backwards", "every change of an order, item or task begins where the last one ended, along the transition tables"),
-    (Invariant::TimersFireOnce, "timers-fire-once", "a committed batch fires a timer only if it is set, for that time, by what was committed before"),
+    (Invariant::TimersFireOnce, "timers-fire-once", "a committed batch fires a timer only if it is set, for that time, by what was committed before, and not before that time"),
+    (Invariant::OneTimePerBatch, "one-time-per-batch", "a committed batch has one time, that of its worker's clock, or at most a minute ahead of one that was turned back"),
     (Invariant::StoreIsTheFold, "store-is-the-fold", "a local store equals the fold of the committed changelog up to the position that it says it has applied"),
     (Invariant::KeyOrder, "key-order", "what follows from a later batch of a shard lies behind what follows from an earlier one, per topic and key"),
     (Invariant::DeadLettersAreMeant, "dead-letters-are-meant", "nothing goes to the dead letters but what was sent unreadable"),

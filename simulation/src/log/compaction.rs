@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use super::broker::{Broker, Change, Place};
 
-/// A deletion is remembered so long. Short: workers are away for longer.
+/// A deletion is remembered so long at least. Short: workers are away for longer.
 pub const TOMBSTONE_MS: i64 = 8_000;
+/// And by so much longer, as brokers come by late: a worker judges by a clock of its own, and two clocks may be so far apart.
+/// One that is further ahead is known by what it noted: a time that is yet to come.
+pub const CLOCKS_APART_MS_MAX: i64 = 8_000;
 
 /// What a cleaning left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,9 +43,9 @@ impl Broker {
     }
 
     /// Cleans a changelog up to `until`, and no further than all is settled: what is committed there and superseded there is shown
-    /// to nobody any more. Deletions that were seen by a cleaning [`TOMBSTONE_MS`] ago go too.
+    /// to nobody any more. Deletions that a cleaning saw long enough ago ([`TOMBSTONE_MS`], [`CLOCKS_APART_MS_MAX`]) go too.
     pub fn compact(&mut self, place: &Place, until: i64) -> Cleaned {
-        let now_ms = self.now_ms;
+        let (now_ms, remembered_ms) = (self.now_ms, TOMBSTONE_MS + CLOCKS_APART_MS_MAX);
         let mut cleaned = Cleaned::default();
         let Some(changelog) = self.changelogs.get_mut(place) else { return cleaned };
         let until = until.min(changelog.last_stable());
@@ -58,7 +61,7 @@ impl Broker {
             if last[&name] != offset {
                 changelog.hide(offset);
                 cleaned.superseded += 1;
-            } else if is_tombstone && changelog.seen_since_ms(offset, now_ms) + TOMBSTONE_MS <= now_ms {
+            } else if is_tombstone && changelog.seen_since_ms(offset, now_ms) + remembered_ms <= now_ms {
                 changelog.hide(offset);
                 cleaned.deletions += 1;
             }

@@ -113,6 +113,7 @@ impl Cluster {
                 dead: false,
                 fuse: None,
                 next_commit: None,
+                ahead_ms: 0,
                 deaf: false,
                 stands_by: self.stand_by,
                 generation: 0,

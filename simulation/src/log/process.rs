@@ -1,6 +1,7 @@
 //! What a worker's process knows: its batches on their way, what it holds, where it reads, what it is taking over.
 //!
-//! A batch goes through [`Phase`]s, one per call of [`Process::advance`], so that anything may happen between any two.
+//! A batch goes through [`Phase`]s, one per call of [`Process::advance`], so that anything may happen between any two. Its changes
+//! and its positions go to different brokers, and either may be there first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Note {
     pub inputs: Vec<(Arc<str>, u32, i64)>,
     /// Timers and the time that they were due at.
     pub fired: Vec<(TimerKey, i64)>,
+    /// The times that its steps had, each with what the worker's clock showed then. One, as long as all is right.
+    pub times: Vec<(i64, i64)>,
 }
 
 /// How far a batch is; what is named was done last.
@@ -31,8 +34,10 @@ pub struct Note {
 pub enum Phase {
     /// Nothing of it has left the process.
     Queued,
+    /// Its positions may be sent already.
     OutputsSent,
     ChangesSent,
+    /// All of it is sent.
     PositionsSent,
     /// It is decided, and the process has not heard of it.
     Decided,
@@ -58,6 +63,7 @@ pub struct Flight {
     changes: Vec<Change>,
     /// For every input of every partition that it touches.
     positions: Vec<Position>,
+    positions_sent: bool,
     generation: u64,
     pub note: Note,
     txn: Option<TxnId>,
@@ -101,6 +107,8 @@ pub struct Process {
     /// It crashes as soon as its oldest batch has come to this.
     pub fuse: Option<Phase>,
     pub next_commit: Option<CommitFault>,
+    /// Its clock is so far ahead of the brokers'.
+    pub ahead_ms: i64,
     /// Does not hear from its group.
     pub deaf: bool,
     /// Keeps copies of the state of others.
@@ -154,6 +162,7 @@ impl Process {
             phase: Phase::Queued,
             changes,
             positions,
+            positions_sent: false,
             generation: self.generation,
             note: Note::default(),
             txn: None,
@@ -163,6 +172,11 @@ impl Process {
             batch,
         });
         id
+    }
+
+    /// What its own clock shows.
+    pub fn now_ms(&self, broker: &Broker) -> i64 {
+        broker.now_ms + self.ahead_ms
     }
 
     /// What the batches on their way change.
@@ -197,9 +211,12 @@ impl Process {
             return None;
         }
         let able: Vec<usize> = (0..self.flights.len()).filter(|at| self.is_next(*at)).collect();
-        let at = *able.get(turn % able.len().max(1))?;
+        let count = able.len().max(1);
+        let at = *able.get(turn % count)?;
+        let are_positions_first = turn / count % 2 == 1 && !self.flights[at].positions_sent;
         match self.flights[at].phase {
             Phase::Queued => self.send_outputs(at, io),
+            Phase::OutputsSent if are_positions_first => self.send_positions(at, io),
             Phase::OutputsSent => self.send_changes(at, io),
             Phase::ChangesSent => self.send_positions(at, io),
             Phase::PositionsSent => self.commit(at, io),
@@ -262,7 +279,8 @@ impl Process {
         if io.bug == Some(Bug::StoreBeforeCommit) {
             self.write(at, io);
         }
-        self.flights[at].phase = Phase::ChangesSent;
+        let flight = &mut self.flights[at];
+        flight.phase = if flight.positions_sent { Phase::PositionsSent } else { Phase::ChangesSent };
     }
 
     fn send_positions(&mut self, at: usize, io: &mut Io<'_>) {
@@ -275,7 +293,13 @@ impl Process {
             io.broker.send_positions(txn, epoch, (self.id, flight.generation), &flight.positions)
         };
         match sent {
-            Ok(()) => self.flights[at].phase = Phase::PositionsSent,
+            Ok(()) => {
+                let flight = &mut self.flights[at];
+                flight.positions_sent = true;
+                if flight.phase == Phase::ChangesSent {
+                    flight.phase = Phase::PositionsSent;
+                }
+            }
             Err(None) => self.refuse(at, aborted("its producer is fenced")),
             Err(Some(Refusal::StaleGeneration)) => self.refuse(at, aborted("the group has moved on")),
             Err(Some(Refusal::UnknownMember)) => self.refuse(at, Outcome::Fenced),
@@ -286,7 +310,7 @@ impl Process {
         let epoch = self.ring[self.producer_of(at)].epoch;
         let Some(txn) = self.flights[at].txn else { return };
         let unknown = || Outcome::Unknown { reason: "no answer to the commit".to_owned() };
-        self.flights[at].known_ms = io.broker.now_ms;
+        self.flights[at].known_ms = self.now_ms(io.broker);
         match self.next_commit.take().or_else(|| io.fault.take()) {
             Some(CommitFault::Aborted) => {
                 let _ = io.broker.end(txn, epoch, false);

@@ -42,6 +42,8 @@ pub struct Reading<'a> {
     /// Where it ended when that was asked for.
     pub until: i64,
     pub asked_ms: i64,
+    /// What the worker's clock shows.
+    pub now_ms: i64,
     pub bug: Option<Bug>,
 }
 
@@ -87,7 +89,7 @@ impl Reading<'_> {
             begun.unwrap_or_else(|| (self.store.position(self.partition), self.had_all_ms()));
         let (changes, position) = self.read(before);
         let moved = position > before;
-        if moved && self.broker.now_ms - since_ms > self.tombstone_ms() {
+        if moved && self.now_ms - since_ms > self.tombstone_ms() {
             return Step::Late;
         }
         match begun {

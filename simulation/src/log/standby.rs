@@ -59,8 +59,9 @@ impl Process {
         let group = self.membership.group.clone();
         let until = io.broker.changelog(&group, partition)?.last_stable();
         let (broker, store, bug) = (&*io.broker, &mut *io.store, io.bug);
-        let asked_ms = broker.now_ms;
-        let mut reading = Reading { broker, store, group: &group, partition, until, asked_ms, bug };
+        let now_ms = self.now_ms(broker);
+        let asked_ms = now_ms;
+        let mut reading = Reading { broker, store, group: &group, partition, until, asked_ms, now_ms, bug };
         reading.begin();
         let beside = reading.store.building(partition).is_some();
         let step = reading.step();

@@ -18,7 +18,7 @@ pub enum Stage {
     /// Restores up to here, as it was asked for then.
     Restoring { until: i64, asked_ms: i64 },
     /// As a planted bug has it: the end is known, the positions are not stable yet.
-    PositionsAfterEnd { until: i64 },
+    PositionsAfterEnd { until: i64, asked_ms: i64 },
 }
 
 /// One partition that is being taken over.
@@ -48,17 +48,17 @@ impl Process {
             .broker
             .changelog(&group, partition)
             .map_or((0, 0), |changelog| (changelog.end(), changelog.last_stable()));
-        let asked_ms = io.broker.now_ms;
+        let asked_ms = self.now_ms(io.broker);
         let next = match stage {
             Stage::Positions if io.broker.is_unstable(&group, partition) => return false,
             Stage::Positions => Stage::End,
             Stage::End => match io.bug {
-                Some(Bug::EndBeforeOffsets) => Stage::PositionsAfterEnd { until: last_stable },
+                Some(Bug::EndBeforeOffsets) => Stage::PositionsAfterEnd { until: end, asked_ms },
                 Some(Bug::RestoreToLastStable) => Stage::Restoring { until: last_stable, asked_ms },
                 Some(_) | None => Stage::Restoring { until: end, asked_ms },
             },
             Stage::PositionsAfterEnd { .. } if io.broker.is_unstable(&group, partition) => return false,
-            Stage::PositionsAfterEnd { until } => Stage::Restoring { until, asked_ms },
+            Stage::PositionsAfterEnd { until, asked_ms } => Stage::Restoring { until, asked_ms },
             Stage::Restoring { until, asked_ms } => {
                 match self.reading(io, (partition, until, asked_ms)).step() {
                     Step::Done => {
@@ -100,7 +100,8 @@ impl Process {
         (partition, until, asked_ms): (u32, i64, i64),
     ) -> Reading<'a> {
         let (broker, store, bug) = (&*io.broker, &mut *io.store, io.bug);
-        Reading { broker, store, group: &self.membership.group, partition, until, asked_ms, bug }
+        let now_ms = self.now_ms(broker);
+        Reading { broker, store, group: &self.membership.group, partition, until, asked_ms, now_ms, bug }
     }
 
     /// Reads on where the group is.
@@ -126,7 +127,7 @@ impl Process {
                 return false;
             }
             let until = io.broker.changelog(&group, partition).map_or(0, |changelog| changelog.end());
-            let place = (partition, until, io.broker.now_ms);
+            let place = (partition, until, self.now_ms(io.broker));
             self.reading(io, place).begin();
             loop {
                 match self.reading(io, place).step() {

@@ -2,10 +2,13 @@
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use runtime::clock::CLOCK_BACK_MS_MAX;
+use topology::Processor;
 
 use super::World;
 use super::plan::WORKERS_MAX;
 use super::slots::Holds;
+use crate::log::compaction::CLOCKS_APART_MS_MAX;
 use crate::log::process::{CommitFault, Phase};
 use crate::log::store::{Loss, WRITES_UNSYNCED_MAX};
 
@@ -21,6 +24,13 @@ const DEAF_MS_MAX: i64 = 5_000;
 const MARKERS_HELD_MS_MAX: i64 = 2_000;
 /// A worker's clock jumps so far at most, either way.
 const SKEW_MS_MAX: i64 = 4_000;
+const _: () = assert!(2 * SKEW_MS_MAX <= CLOCKS_APART_MS_MAX);
+/// A worker's clock is wrong by so much, always ahead, and for so long at most. Far enough for what it noted meanwhile to lie in times that
+/// most runs do not come to: when they are there, a store that was away since then seems new.
+const WRONG_MS_MIN: i64 = 10 * 60 * 1_000;
+const WRONG_MS_MAX: i64 = 3 * 60 * 60 * 1_000;
+const _: () = assert!(CLOCK_BACK_MS_MAX < WRONG_MS_MIN);
+const WRONG_FOR_MS_MAX: i64 = 4_000;
 /// The true time jumps so far ahead at most, as when a machine sleeps.
 const JUMP_MS_MAX: i64 = 20_000;
 
@@ -49,11 +59,13 @@ pub enum Fault {
     CommandsAgain,
     /// A worker's clock jumps.
     Skew,
+    /// A worker's clock is far ahead, and soon set right.
+    Wrong,
     /// The true time jumps.
     Jump,
 }
 
-const WEIGHTS: [(Fault, u32); 12] = [
+const WEIGHTS: [(Fault, u32); 13] = [
     (Fault::Crash, 12),
     (Fault::CrashAt, 16),
     (Fault::Commit, 18),
@@ -65,6 +77,7 @@ const WEIGHTS: [(Fault, u32); 12] = [
     (Fault::Compact, 12),
     (Fault::CommandsAgain, 4),
     (Fault::Skew, 4),
+    (Fault::Wrong, 5),
     (Fault::Jump, 3),
 ];
 
@@ -142,6 +155,7 @@ impl World<'_> {
                 self.slots[at].running_mut().into_iter().for_each(|running| running.skew_ms = skew_ms);
                 format!("clock of {} is {skew_ms} ms ahead", self.slots[at].name)
             }
+            Fault::Wrong => self.set_wrong(at),
             Fault::Jump => {
                 let jump_ms = self.rng.random_range(0..=JUMP_MS_MAX);
                 self.now_ms += jump_ms;
@@ -185,6 +199,18 @@ impl World<'_> {
         self.with_process(at, |process| process.deaf = true);
         self.cluster.lock().expel(process);
         format!("{} is expelled and deaf until {}", self.slots[at].name, self.since(until_ms))
+    }
+
+    fn set_wrong(&mut self, at: usize) -> String {
+        if self.slots[at].group() == Processor::StuckOrders.name() {
+            // Hours ahead of those that move the orders, it would find one silence of an order again and again, under one id.
+            return format!("clock of {} is right", self.slots[at].name);
+        }
+        let by_ms = self.rng.random_range(WRONG_MS_MIN..=WRONG_MS_MAX);
+        let until_ms = self.now_ms + self.rng.random_range(0..=WRONG_FOR_MS_MAX);
+        self.slots[at].running_mut().into_iter().for_each(|it| it.wrong_by = Some((by_ms, until_ms)));
+        let until = self.since(until_ms);
+        format!("clock of {} is wrong by {by_ms} ms until {until}", self.slots[at].name)
     }
 
     /// Somebody leaves for a while; or, where somebody is missing, joins at once.
@@ -261,6 +287,7 @@ impl World<'_> {
                     running.hangs_until_ms = None;
                     running.deaf_until_ms = None;
                     running.skew_ms = 0;
+                    running.wrong_by = None;
                 }
                 Holds::Nobody { until_ms } => *until_ms = now_ms,
             }

@@ -223,6 +223,9 @@ impl<'a> World<'a> {
                 // Who is back in time is not held for dead.
                 self.expulsions.retain(|(_, process)| *process != running.process);
             }
+            running.wrong_by = running.wrong_by.filter(|(_, until_ms)| now_ms < *until_ms);
+            let ahead_ms = running.ahead_ms();
+            cluster.processes.get_mut(&running.process).into_iter().for_each(|it| it.ahead_ms = ahead_ms);
             if running.deaf_until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
                 running.deaf_until_ms = None;
                 let process = cluster.processes.get_mut(&running.process);

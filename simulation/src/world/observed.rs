@@ -1,6 +1,6 @@
 //! The production handler, with somebody who notes what it was given.
 
-use runtime::{DueTimer, Handler, HandlerError, Record, Step, TimerKey};
+use runtime::{Clock, DueTimer, Handler, HandlerError, ManualClock, Record, Step, TimerKey};
 use topology::Line;
 
 use crate::log::Shared;
@@ -11,13 +11,22 @@ use crate::log::process::Note;
 pub struct Observed {
     line: Line,
     cluster: Shared,
+    clock: ManualClock,
     process: u64,
     open: Note,
 }
 
 impl Observed {
-    pub fn new(line: Line, cluster: Shared, process: u64) -> Observed {
-        Observed { line, cluster, process, open: Note::default() }
+    /// `clock`: the worker's own.
+    pub fn new(line: Line, cluster: Shared, clock: ManualClock, process: u64) -> Observed {
+        Observed { line, cluster, clock, process, open: Note::default() }
+    }
+
+    fn note_time(&mut self, step: &Step<'_>) {
+        let time = (step.now_ms(), self.clock.now_ms());
+        if self.open.times.last() != Some(&time) {
+            self.open.times.push(time);
+        }
     }
 }
 
@@ -27,11 +36,13 @@ impl Handler for Observed {
     }
 
     fn on_record(&mut self, step: &mut Step<'_>, record: &Record) -> Result<(), HandlerError> {
+        self.note_time(step);
         self.open.inputs.push((record.topic.clone(), record.partition, record.offset));
         self.line.on_record(step, record)
     }
 
     fn on_timer(&mut self, step: &mut Step<'_>, timer: &DueTimer) -> Result<(), HandlerError> {
+        self.note_time(step);
         let name = TimerKey::new(timer.partition, &timer.processor, &timer.key, &timer.name);
         self.open.fired.push((name, timer.due_ms));
         self.line.on_timer(step, timer)

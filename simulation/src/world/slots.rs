@@ -20,6 +20,8 @@ pub struct Running {
     clock: ManualClock,
     /// Its clock is so much ahead of the true time.
     pub skew_ms: i64,
+    /// Until then (the second) it is wrong, and so much further ahead.
+    pub wrong_by: Option<(i64, i64)>,
     /// It asked for a pause until then.
     not_before_ms: i64,
     /// It hangs until then, and nothing of its process moves.
@@ -97,7 +99,7 @@ impl Slot {
         let process = member.id();
         let clock = ManualClock::at(now_ms);
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let handler = Observed::new(self.line.clone(), cluster.clone(), process);
+        let handler = Observed::new(self.line.clone(), cluster.clone(), clock.clone(), process);
         let settings = Settings {
             batch_records_max: self.batch_records_max,
             ..Settings::new(&self.name, topics::DEAD_LETTERS)
@@ -108,6 +110,7 @@ impl Slot {
             process,
             clock,
             skew_ms: 0,
+            wrong_by: None,
             not_before_ms: now_ms,
             hangs_until_ms: None,
             deaf_until_ms: None,
@@ -134,10 +137,15 @@ impl Running {
         self.hangs_until_ms.is_some()
     }
 
+    /// How far its clock is ahead of the true time.
+    pub fn ahead_ms(&self) -> i64 {
+        self.skew_ms + self.wrong_by.map_or(0, |(by_ms, _)| by_ms)
+    }
+
     /// When its next timer is due, by the true time.
     fn next_due_ms(&mut self) -> Option<i64> {
         let due_ms = self.worker.next_due_ms().ok().flatten();
-        due_ms.map(|due_ms| due_ms.saturating_sub(self.skew_ms))
+        due_ms.map(|due_ms| due_ms.saturating_sub(self.ahead_ms()))
     }
 
     /// Whether a turn would do something.
@@ -162,7 +170,8 @@ impl Running {
         if let Some(until_ms) = self.hangs_until_ms {
             return Some(until_ms);
         }
-        let next = self.next_due_ms().into_iter().chain(self.deaf_until_ms).min();
+        let right_ms = self.wrong_by.map(|(_, until_ms)| until_ms);
+        let next = self.next_due_ms().into_iter().chain(self.deaf_until_ms).chain(right_ms).min();
         let next = if self.wants_turn { Some(self.not_before_ms) } else { next };
         next.map(|next_ms| next_ms.max(self.not_before_ms))
     }
@@ -172,7 +181,7 @@ impl Running {
     /// # Errors
     /// It stops for good although nobody made it crash.
     pub fn turn(&mut self, cluster: &Shared, now_ms: i64) -> Result<Option<Turn>, Violation> {
-        self.clock.set(now_ms + self.skew_ms);
+        self.clock.set(now_ms + self.ahead_ms());
         match self.worker.turn(Duration::ZERO) {
             Ok(turn) => {
                 self.wants_turn = false;

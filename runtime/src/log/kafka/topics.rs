@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaRespErr;
+use tracing::warn;
 
 use super::context::{Asking, Quiet};
 use super::failure::{failed, refused, wait_for};
@@ -29,6 +30,10 @@ const LEADERS_LOOK: Duration = Duration::from_millis(20);
 /// A changelog forgets a deletion this long after it was written; a store that was away longer is rebuilt.
 pub(crate) const DELETE_RETENTION_MS: i64 = 86_400_000;
 const DELETE_RETENTION: &str = "delete.retention.ms";
+/// By how much a record's time may be after that of the broker, and before it. Any time does: ours is that of the worker which wrote the
+/// record, and a broker that refuses it once (Kafka 4 does from an hour on) refuses the whole batch, however often it is sent again.
+const TIMESTAMP_LIMITS: [&str; 2] = ["message.timestamp.after.max.ms", "message.timestamp.before.max.ms"];
+const TIMESTAMP_LIMIT_MS: i64 = i64::MAX;
 /// The setting of a [`Drift`] where all of the topic is missing.
 const MISSING: &str = "topic";
 /// And where the user may not even know whether it is there.
@@ -91,6 +96,7 @@ fn settings(spec: &TopicSpec) -> Vec<(&'static str, String)> {
     } else {
         settings.push(("retention.ms", spec.retention_ms.unwrap_or(-1).to_string()));
     }
+    settings.extend(TIMESTAMP_LIMITS.map(|setting| (setting, TIMESTAMP_LIMIT_MS.to_string())));
     settings
 }
 
@@ -111,6 +117,24 @@ pub(super) fn admin(options: &Options) -> Result<AdminClient<Quiet>, Error> {
 pub fn create(options: &Options, topics: Vec<TopicSpec>) -> Result<(), Error> {
     let topics = with_changelogs(options, &Topics::checked(topics)?)?;
     let client = admin(options)?;
+    let mut refused = make(options, &client, &topics, &[])?;
+    if refused.iter().any(|(_, code)| *code == RDKafkaErrorCode::InvalidConfig) {
+        // Brokers before Kafka 3.6 do not know them, and refuse nothing by them.
+        refused = make(options, &client, &topics, &TIMESTAMP_LIMITS)?;
+    }
+    if let Some((topic, code)) = refused.first() {
+        return Err(Error::TopicRefused { topic: topic.as_str().into(), reason: code.to_string() });
+    }
+    await_leaders(options, &topics)
+}
+
+/// Asks for all of them, without the settings that are left out; those that are refused, and why.
+fn make(
+    options: &Options,
+    client: &AdminClient<Quiet>,
+    topics: &Topics,
+    left_out: &[&str],
+) -> Result<Vec<(String, RDKafkaErrorCode)>, Error> {
     let wanted: Vec<_> = topics.iter().map(|spec| (options.wire(&spec.name), spec, settings(spec))).collect();
     let new: Vec<NewTopic<'_>> = wanted
         .iter()
@@ -118,19 +142,14 @@ pub fn create(options: &Options, topics: Vec<TopicSpec>) -> Result<(), Error> {
             let replication = TopicReplication::Fixed(i32::from(options.replication));
             let partitions = i32::try_from(spec.partitions).expect("a checked topic has few partitions");
             let topic = NewTopic::new(name, partitions, replication);
-            settings.iter().fold(topic, |topic, (setting, value)| topic.set(setting, value))
+            let settings = settings.iter().filter(|(setting, _)| !left_out.contains(setting));
+            settings.fold(topic, |topic, (setting, value)| topic.set(setting, value))
         })
         .collect();
     let within = AdminOptions::new().operation_timeout(Some(ASK_WAIT)).request_timeout(Some(ASK_WAIT));
-    for done in wait_for(client.create_topics(&new, &within)).map_err(failed("create topics"))? {
-        match done {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((topic, code)) => {
-                return Err(Error::TopicRefused { topic: topic.into(), reason: code.to_string() });
-            }
-        }
-    }
-    await_leaders(options, &topics)
+    let done = wait_for(client.create_topics(&new, &within)).map_err(failed("create topics"))?;
+    let refused = done.into_iter().filter_map(Result::err);
+    Ok(refused.filter(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists).collect())
 }
 
 /// Until the brokers know of each topic: they hear of it a moment after its creation is told, and whoever opens the log
@@ -203,6 +222,10 @@ pub(crate) fn drifts(options: &Options, topics: &Topics) -> Result<Vec<Drift>, E
 fn serves(setting: &str, stored: &str, needed: &str) -> bool {
     if setting == "cleanup.policy" {
         return stored == needed;
+    }
+    // Brokers that do not know it refuse nothing by it.
+    if stored.is_empty() && TIMESTAMP_LIMITS.contains(&setting) {
+        return true;
     }
     let (Ok(stored), Ok(needed)) = (stored.parse::<i64>(), needed.parse::<i64>()) else { return false };
     match setting {
@@ -304,9 +327,15 @@ pub(crate) fn delete_retention_ms(options: &Options, spec: &TopicSpec) -> Result
     Ok(stored.unwrap_or(DELETE_RETENTION_MS))
 }
 
-/// All that is not as needed, in one error that says what would be.
+/// All that is not as needed, in one error that says what would be. What only a wrong clock would meet is said and no reason to refuse:
+/// topics of an earlier release have it.
 pub(crate) fn require(options: &Options, topics: &Topics) -> Result<(), Error> {
-    let found = drifts(options, topics)?;
+    let (passing, found): (Vec<Drift>, Vec<Drift>) =
+        drifts(options, topics)?.into_iter().partition(|drift| TIMESTAMP_LIMITS.contains(&drift.setting));
+    if !passing.is_empty() {
+        let findings = passing.iter().map(Drift::to_string).collect::<Vec<_>>().join("; ");
+        warn!(findings, "topics refuse records of a worker whose clock is wrong, and it would stand still");
+    }
     if found.is_empty() {
         return Ok(());
     }
@@ -331,8 +360,24 @@ mod tests {
             ("max.message.bytes", "2000000", "1000000", true),
             ("max.message.bytes", "1000", "1000000", false),
             ("max.message.bytes", "", "1000000", false),
+            ("message.timestamp.after.max.ms", "9223372036854775807", "9223372036854775807", true),
+            ("message.timestamp.after.max.ms", "3600000", "9223372036854775807", false),
+            ("message.timestamp.before.max.ms", "3600000", "9223372036854775807", false),
+            ("message.timestamp.after.max.ms", "", "9223372036854775807", true),
         ] {
             assert_eq!(serves(setting, stored, needed), expected, "{setting} {stored} for {needed}");
+        }
+    }
+
+    #[test]
+    fn every_topic_takes_records_of_any_time() {
+        let specs = [TopicSpec::new("a", 1), TopicSpec { compacted: true, ..TopicSpec::new("b", 1) }];
+        for spec in specs {
+            let settings = settings(&spec);
+            for limit in TIMESTAMP_LIMITS {
+                let found = settings.iter().find(|(setting, _)| *setting == limit);
+                assert_eq!(found.map(|(_, value)| value.as_str()), Some("9223372036854775807"), "{limit}");
+            }
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::{DUE_UNKNOWN, InFlight, Open, Setback, Turn, Worker};
+use super::{InFlight, Open, Setback, Turn, Worker};
 use crate::Error;
 use crate::log::{Batch, COMMITS_IN_FLIGHT_MAX, Log, Outcome, Position};
-use crate::shard::settings::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, LOG_FAILURES_MAX};
+use crate::shard::settings::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, LOG_FAILURES_MAX, SETBACKS_TOLD_EVERY};
 use crate::shard::{Handler, Settings};
 
 /// How long one wait for an outcome lasts before it is said that it takes long.
@@ -134,9 +134,6 @@ impl<L: Log, H: Handler> Worker<L, H> {
         self.timers.discard();
         // All of it, and not only what was staged: another may have had the partitions meanwhile.
         self.overlay.forget();
-        for next_due_ms in self.partitions.values_mut() {
-            *next_due_ms = DUE_UNKNOWN;
-        }
         self.held = None;
         self.handler.on_discarded();
         self.rewind_due = true;
@@ -147,12 +144,30 @@ impl<L: Log, H: Handler> Worker<L, H> {
         let pause = Duration::from_millis(doubled_ms.min(BACKOFF_MS_MAX));
         self.setbacks = self.setbacks.saturating_add(1);
         let pause_ms = pause.as_millis() as u64;
-        // Once per row of failures; and some logs say by themselves, once for all workers, that they fail.
-        if self.setbacks == 1 && (self.log_failures == 0 || !self.log.tells_failures()) {
-            warn!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away and tried again");
+        let times = self.setbacks;
+        // Some logs say by themselves, once for all workers, that they fail.
+        if is_told(times) && (self.log_failures == 0 || !self.log.tells_failures()) {
+            warn!(worker = %self.settings.worker, reason, times, pause_ms, "batch is thrown away and tried again");
         } else {
-            debug!(worker = %self.settings.worker, reason, pause_ms, "batch is thrown away once more");
+            debug!(worker = %self.settings.worker, reason, times, pause_ms, "batch is thrown away once more");
         }
         Ok(Turn::SetBack { pause, reason })
+    }
+}
+
+/// Of so many failures in a row, whether the last is told: what goes on for long is not told once alone, and not each time.
+fn is_told(times: u32) -> bool {
+    times % SETBACKS_TOLD_EVERY == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays: a batch that fails a hundred times in a row.
+    #[test]
+    fn what_fails_for_long_is_told_again_and_not_each_time() {
+        let told: Vec<u32> = (1..=100).filter(|times| is_told(*times)).collect();
+        assert_eq!(told, [1, 33, 65, 97]);
     }
 }
