@@ -25,6 +25,7 @@ pub mod operations;
 pub mod order;
 mod projection;
 mod registry;
+mod restoring;
 mod run;
 pub mod service;
 pub mod settings;

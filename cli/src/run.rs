@@ -12,7 +12,7 @@ use crate::service::Service;
 use crate::service::vitals::Vitals;
 use crate::service::watch::Watch;
 use crate::settings::{LogFormat, Logging, Settings};
-use crate::{control, notify};
+use crate::{control, notify, restoring};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -72,8 +72,8 @@ impl Signals {
 
 async fn serve(settings: &Settings, service: &Service, mut signals: Signals) -> anyhow::Result<()> {
     let started_at = domain::Timestamp(service.store.clock.now_ms());
-    let operations =
-        Operations::new(service.store.clone(), settings, service.behaviour.clone()).running(started_at);
+    let operations = Operations::new(service.store.clone(), settings, service.behaviour.clone());
+    let operations = operations.running(started_at, service.vitals());
     let operate: control::Operate = Arc::new(move |request, body| operations.answer(request, body));
     let stop = service.stop_signal();
     let stopped =
@@ -93,7 +93,7 @@ async fn serve(settings: &Settings, service: &Service, mut signals: Signals) -> 
 /// Logs to standard error, so that standard output is for answers.
 pub fn log(settings: &Logging) -> anyhow::Result<()> {
     // Colours are for a terminal; in a file or a journal they are noise.
-    subscribe(settings, std::io::stderr().is_terminal(), std::io::stderr)
+    subscribe(settings, std::io::stderr().is_terminal(), restoring::AboveBars)
 }
 
 /// Logs to a file, where a progress bar has the terminal.

@@ -1,7 +1,8 @@
 //! The properties of every log, on a real broker.
 //!
 //! Faults met: commits that are aborted, lost, and committed without a word; a worker that the group expels while it goes
-//! on living; workers that die and are replaced; rebalances under load; a batch that is given up while its records are on their way.
+//! on living; workers that die and are replaced; rebalances under load; a batch that is given up while its records are on their way;
+//! a client whose call does not come back, and does long afterwards.
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -148,14 +149,7 @@ fn a_batch_that_is_given_up_in_mid_send_leaves_its_producer_whole() {
     const RECORDS: usize = 20_000;
     let mut harness = KafkaHarness::on_producers(1);
     let mut log = harness.open("one");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut held = 0;
-    while held < conformance::PARTITIONS as usize {
-        assert!(Instant::now() < deadline, "the partitions were not assigned in time");
-        if let Polled::Assigned(partitions) = log.poll(LIMITS, Duration::from_millis(100)).unwrap() {
-            held += partitions.len();
-        }
-    }
+    await_partitions(&mut log);
     let batch = |records: usize, cell: &[u8]| Batch {
         partitions: (0..conformance::PARTITIONS).collect(),
         outputs: (0..records).map(|number| output(number as u32 % conformance::PARTITIONS)).collect(),
@@ -180,6 +174,72 @@ fn a_batch_that_is_given_up_in_mid_send_leaves_its_producer_whole() {
     for partition in 0..conformance::PARTITIONS {
         assert_eq!(harness.read(OUTPUT, partition).len(), ROUNDS, "what was given up is not there");
     }
+}
+
+/// Until it has all partitions.
+fn await_partitions(log: &mut Member) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut held = 0;
+    while held < conformance::PARTITIONS as usize {
+        assert!(Instant::now() < deadline, "the partitions were not assigned in time");
+        if let Polled::Assigned(partitions) = log.poll(LIMITS, Duration::from_millis(100)).unwrap() {
+            held += partitions.len();
+        }
+    }
+}
+
+/// How many threads of this process have this name.
+fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let named = |task: std::io::Result<std::fs::DirEntry>| {
+        let comm = std::fs::read_to_string(task.unwrap().path().join("comm"));
+        comm.is_ok_and(|comm| comm.trim() == name)
+    };
+    tasks.map(named).filter(|is_named| *is_named).count()
+}
+
+/// What is on its way in a client that hangs is given up; what that client does once it goes on changes nothing any more.
+#[test]
+fn a_client_that_hangs_is_replaced_and_what_it_does_afterwards_is_void() {
+    let mut harness = KafkaHarness::new();
+    let mut log = harness.open("hanging");
+    await_partitions(&mut log);
+    let batch = |value: &'static [u8]| Batch {
+        partitions: vec![0],
+        outputs: vec![Outgoing { value: Some(Bytes::from_static(value)), ..output(0) }],
+        cells: vec![CellChange {
+            cell: CellKey::new(0, PROCESSOR, b"k", b"c"),
+            value: Some(Bytes::from_static(value)),
+        }],
+        ..Batch::default()
+    };
+    let held = harness.faults.hang_next(Duration::from_secs(2));
+    let id = log.append(batch(b"hangs")).unwrap();
+    let settled = log.settle(Duration::from_secs(60)).unwrap();
+    assert!(matches!(&settled, Some((of, Outcome::Unknown { .. })) if *of == id), "{settled:?}");
+    log.rewind().unwrap();
+    assert_eq!(threads_named("hanging-send"), 2, "one hangs");
+    for value in [b"second".as_slice(), b"third"] {
+        let id = log.append(batch(value)).unwrap();
+        let settled = log.settle(Duration::from_secs(60)).unwrap();
+        assert_eq!(settled, Some((id, Outcome::Committed)));
+    }
+    drop(held);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while threads_named("hanging-send") > 1 {
+        assert!(Instant::now() < deadline, "it still hangs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let cell = CellKey::new(0, PROCESSOR, b"k", b"c");
+    assert_eq!(log.cell(cell.as_bytes()).unwrap().as_deref(), Some(b"third".as_slice()));
+    let id = log.append(batch(b"fourth")).unwrap();
+    assert_eq!(
+        log.settle(Duration::from_secs(60)).unwrap(),
+        Some((id, Outcome::Committed)),
+        "it is not fenced"
+    );
+    let written: Vec<_> = harness.read(OUTPUT, 0).into_iter().filter_map(|record| record.value).collect();
+    assert_eq!(written, [b"second".as_slice(), b"third", b"fourth"]);
 }
 
 fn output(partition: u32) -> Outgoing {

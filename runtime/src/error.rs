@@ -46,6 +46,14 @@ pub enum Error {
     /// Permanent: nothing was changed. A backup, or whoever damaged it, has what is missing.
     #[error("store is damaged: {what}")]
     Damaged { what: String },
+    /// Brokers forget the positions of a group that nobody is in (`offsets.retention.minutes`). To begin again with the oldest records would do
+    /// all over again what its state says is done.
+    #[error(
+        "group \"{group}\" has state in partition {partition}, and no position in any of its inputs ({topics}): the brokers have forgotten them. \
+         Set where it goes on with kafka-consumer-groups --reset-offsets --execute: --to-latest leaves out what came since it stopped, \
+         --by-duration or --to-datetime repeats what came after that time"
+    )]
+    PositionsGone { group: Arc<str>, partition: u32, topics: String },
     /// Bounded queues are the backpressure: the caller may wait, or pass the refusal on.
     #[error(
         "queue of the log is full, it takes {requests_max} requests and {bytes_max} bytes; try again later"
@@ -84,6 +92,7 @@ impl Error {
             | Self::RecordTooLarge { .. }
             | Self::KeyTooLong { .. }
             | Self::Damaged { .. }
+            | Self::PositionsGone { .. }
             | Self::ClientRefused { .. }
             | Self::ConnectionRefused { .. }
             | Self::TopicsUnfit { .. }

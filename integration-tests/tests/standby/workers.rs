@@ -33,23 +33,28 @@ pub struct Place {
     pub options: Options,
     pub clock: ManualClock,
     pub partitions: u32,
+    pub inputs: Vec<&'static str>,
 }
 
 impl Place {
     pub fn new(cluster: &Cluster, name: &str, partitions: u32) -> Place {
+        Place::with_inputs(cluster, name, partitions, vec![INPUT])
+    }
+
+    pub fn with_inputs(cluster: &Cluster, name: &str, partitions: u32, inputs: Vec<&'static str>) -> Place {
         let folder = TempDir::new().unwrap();
         let options = Options {
             prefix: format!("{name}-"),
             session_timeout_ms: 2_000,
             ..cluster.options(folder.path())
         };
-        let place = Place { folder, options, clock: ManualClock::at(1_000_000), partitions };
+        let place = Place { folder, options, clock: ManualClock::at(1_000_000), partitions, inputs };
         create(&place.options, place.specs()).unwrap();
         place
     }
 
     pub fn specs(&self) -> Vec<TopicSpec> {
-        vec![TopicSpec::new(INPUT, self.partitions)]
+        self.inputs.iter().map(|input| TopicSpec::new(input, self.partitions)).collect()
     }
 
     /// The log as one machine has it, with its state in a folder of its own.
@@ -58,13 +63,19 @@ impl Place {
         let options =
             Options { node: name.into(), directory, standby_partitions_max, ..self.options.clone() };
         let log = Kafka::open(options, self.specs(), Arc::new(self.clock.clone())).unwrap();
-        Machine { log }
+        let inputs = self.inputs.iter().map(|input| (*input).into()).collect();
+        Machine { log, inputs }
     }
 
     /// So many records into each partition.
     pub fn send(&self, machine: &Machine, records: usize) {
+        self.send_to(INPUT, machine, records);
+    }
+
+    /// The same, of this input.
+    pub fn send_to(&self, input: &str, machine: &Machine, records: usize) {
         let outgoing = |partition| Outgoing {
-            topic: INPUT.into(),
+            topic: input.into(),
             partition: Some(partition),
             key: Some(Bytes::from_static(b"k")),
             value: Some("x".into()),
@@ -83,6 +94,7 @@ impl Place {
 
 pub struct Machine {
     pub log: Kafka,
+    inputs: Vec<Arc<str>>,
 }
 
 impl Machine {
@@ -91,7 +103,7 @@ impl Machine {
             group: "orders".into(),
             worker: "one".into(),
             processors: vec![PROCESSOR.into()],
-            topics: vec![INPUT.into()],
+            topics: self.inputs.clone(),
             topics_broadcast: vec![],
         };
         Counting { log: self.log.member(membership).unwrap(), held: Vec::new() }
@@ -151,7 +163,7 @@ impl Counting {
         let next_offset = record.offset + 1;
         Batch {
             partitions: vec![partition],
-            positions: vec![Position { topic: INPUT.into(), partition, next_offset }],
+            positions: vec![Position { topic: record.topic.clone(), partition, next_offset }],
             outputs: Vec::new(),
             cells,
             timers: vec![TimerChange {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::embedded::{self, Embedded, Group, Sizes, Start};
-use super::kafka::{self, Following, Kafka};
+use super::kafka::{self, Following, Kafka, Restoration};
 use super::{Batch, BatchId, GroupPositions, Limits, Log, Membership, Note, Outcome, Polled, Position};
 use crate::record::{Outgoing, Record, TopicSpec, Topics};
 use crate::store::keys::{CellKey, TimerKey};
@@ -195,6 +195,14 @@ impl AnyLog {
         match self {
             Self::Embedded(_) => Vec::new(),
             Self::Kafka(log, _) => log.following(),
+        }
+    }
+
+    /// The partitions whose state the workers of this process are still reading. On one machine it is where it is.
+    pub fn restoring(&self) -> Vec<Restoration> {
+        match self {
+            Self::Embedded(_) => Vec::new(),
+            Self::Kafka(log, _) => log.restoring(),
         }
     }
 

@@ -13,8 +13,8 @@ mod worker_metrics;
 mod tests;
 
 pub use dead_letter::{
-    HEADER_KIND, HEADER_OFFSET, HEADER_PARTITION, HEADER_PROCESSOR, HEADER_REASON, HEADER_TIMER_NAME,
-    HEADER_TIMESTAMP_MS, HEADER_TOPIC,
+    HEADER_KEY, HEADER_KIND, HEADER_LEFT_OUT, HEADER_OFFSET, HEADER_PARTITION, HEADER_PROCESSOR,
+    HEADER_REASON, HEADER_TIMER_NAME, HEADER_TIMESTAMP_MS, HEADER_TOPIC,
 };
 pub use settings::Settings;
 pub use step::Step;
@@ -90,6 +90,7 @@ impl From<Error> for HandlerError {
             | Error::ClientRefused { .. }
             | Error::ConnectionRefused { .. }
             | Error::TopicsUnfit { .. }
+            | Error::PositionsGone { .. }
             | Error::Closed => Self::Retry(error.chain()),
         }
     }

@@ -270,7 +270,7 @@ impl Member {
             if self.restoring.get(&restored.partition) == Some(&restored.ticket) {
                 self.stop_restoring(&[restored.partition]);
                 self.take_positions(&restored);
-                self.forget_timers(restored.partition);
+                self.forget_what_was(restored.partition);
                 ready.push(restored.partition);
             }
         }

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::conformance::Fault;
 
@@ -10,6 +13,16 @@ use crate::conformance::Fault;
 pub struct Faults {
     next: Mutex<Option<Fault>>,
     early_ends: AtomicUsize,
+    hangs: Mutex<Hangs>,
+}
+
+/// A client whose next call does not come back.
+#[derive(Debug, Default)]
+struct Hangs {
+    /// Closed, it comes back.
+    until: Option<Receiver<()>>,
+    /// Instead of what the product waits for it.
+    wait: Option<Duration>,
 }
 
 impl Faults {
@@ -35,5 +48,28 @@ impl Faults {
     pub(crate) fn take_early_end(&self) -> bool {
         let less = |times: usize| times.checked_sub(1);
         self.early_ends.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// The next transaction is not even begun before what is given back is dropped. The worker waits for so long, and not as long as it
+    /// would for a client.
+    #[must_use]
+    pub fn hang_next(&self, wait: Duration) -> Sender<()> {
+        let (held, until) = bounded(0);
+        *self.hangs.lock().unwrap_or_else(PoisonError::into_inner) =
+            Hangs { until: Some(until), wait: Some(wait) };
+        held
+    }
+
+    /// Where the client hangs, until it does so no longer.
+    pub(crate) fn hang(&self) {
+        let until = self.hangs.lock().unwrap_or_else(PoisonError::into_inner).until.take();
+        if let Some(until) = until {
+            // Nothing is ever sent: it ends with the other side.
+            let _ = until.recv();
+        }
+    }
+
+    pub(crate) fn hang_wait(&self) -> Option<Duration> {
+        self.hangs.lock().unwrap_or_else(PoisonError::into_inner).wait
     }
 }

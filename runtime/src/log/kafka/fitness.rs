@@ -2,6 +2,7 @@
 //! partition is handed out, and by whoever only looks.
 
 use super::store::Progress;
+use crate::clock::CLOCK_BACK_MS_MAX;
 
 /// What the changelog of a partition has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub enum Unfit {
     Passed { at: i64, begin: i64 },
     #[error("it was away so long that deletions may be forgotten")]
     AwayTooLong,
+    #[error(
+        "it says that it was new at a time that is yet to come: a clock was wrong, and deletions may be forgotten"
+    )]
+    FromTheFuture,
 }
 
 /// `needed`: whose state it must have, as [`super::store::named`] writes it. None: the tail of the changelog is enough.
@@ -49,6 +54,8 @@ pub fn unfit(stands: &Progress, needed: &str, changelog: Changelog, now_ms: i64)
         Some(Unfit::Passed { at, begin })
     } else if at < end && away_ms > delete_retention_ms {
         Some(Unfit::AwayTooLong)
+    } else if at < end && away_ms < -CLOCK_BACK_MS_MAX {
+        Some(Unfit::FromTheFuture)
     } else {
         None
     }
@@ -80,6 +87,9 @@ mod tests {
             (15, 8_999, false, "a,b", Some(Unfit::AwayTooLong)),
             // It lacks nothing, however long it was away.
             (20, 0,     false, "a,b", None),
+            (15, 70_000, false, "a,b", None),
+            (15, 70_001, false, "a,b", Some(Unfit::FromTheFuture)),
+            (20, 70_001, false, "a,b", None),
         ];
         for (next_offset, applied_ms, rebuilding, needed, expected) in cases {
             let stands = Progress { next_offset, applied_ms, rebuilding, processors: held(), origin: None };

@@ -66,6 +66,8 @@ pub struct Member {
     pub(super) without_origin: BTreeSet<u32>,
     /// Positions as all that was appended leaves them, of the partitions that are held.
     pub(super) positions: BTreeMap<(usize, u32), i64>,
+    /// By partition, when those of all inputs were last appended with a batch.
+    pub(super) positions_noted: HashMap<u32, Instant>,
     /// Behind what was handed out.
     pub(super) fetched: HashMap<(usize, u32), i64>,
     /// Records that have come, and wait for what was broadcast before them.
@@ -110,6 +112,7 @@ impl Member {
             releasing: Vec::new(),
             without_origin: BTreeSet::new(),
             positions: BTreeMap::new(),
+            positions_noted: HashMap::new(),
             fetched: HashMap::new(),
             waiting: Vec::new(),
             in_flight: VecDeque::new(),
@@ -152,9 +155,10 @@ impl Member {
         self.consumer.as_ref().ok_or(Error::Closed)
     }
 
-    /// Timers of a partition that was elsewhere may be due at any time.
-    pub(super) fn forget_timers(&mut self, partition: u32) {
+    /// Timers of a partition that was elsewhere may be due at any time, and its positions are to be committed by this member, too.
+    pub(super) fn forget_what_was(&mut self, partition: u32) {
         self.timers_from_ms.remove(&partition);
+        self.positions_noted.remove(&partition);
     }
 
     /// What has come, without waiting. Rebalances that come with it are kept until they are asked for.
@@ -189,10 +193,16 @@ impl Member {
         Ok(records)
     }
 
+    /// How long a call of the client may take before it is given up.
+    fn hang_wait(&self) -> Duration {
+        self.shared.options.faults.as_ref().and_then(|faults| faults.hang_wait()).unwrap_or(HANG_WAIT)
+    }
+
     /// The outcome of the oldest batch on its way, if it is known.
     pub(super) fn next_outcome(&mut self) -> Option<(BatchId, Outcome)> {
         let first = self.in_flight.front()?;
-        let (id, fenced, hangs) = (first.id, first.fenced, first.appended.elapsed() > HANG_WAIT);
+        let hang_wait = self.hang_wait();
+        let (id, fenced, hangs) = (first.id, first.fenced, first.appended.elapsed() > hang_wait);
         if fenced {
             self.in_flight.pop_front();
             return Some((id, Outcome::Fenced));
@@ -207,7 +217,7 @@ impl Member {
                     warn!(worker = %self.membership.worker, batch = id.0, "client hangs; its producers are replaced");
                     self.pipeline = None;
                     break Outcome::Unknown {
-                        reason: format!("no answer from the client within {HANG_WAIT:?}"),
+                        reason: format!("no answer from the client within {hang_wait:?}"),
                     };
                 }
             }
@@ -219,7 +229,7 @@ impl Member {
     fn has_outcome(&self) -> bool {
         let Some(first) = self.in_flight.front() else { return false };
         let known = self.pipeline.as_ref().is_none_or(Pipeline::has_outcome);
-        first.fenced || known || first.appended.elapsed() > HANG_WAIT
+        first.fenced || known || first.appended.elapsed() > self.hang_wait()
     }
 }
 
@@ -324,6 +334,7 @@ impl Log for Member {
 
     fn rewind(&mut self) -> Result<(), Error> {
         self.timers_from_ms.clear();
+        self.positions_noted.clear();
         self.go_back()
     }
 

@@ -30,6 +30,7 @@ mod producer;
 mod reader;
 mod replay;
 mod restore;
+mod restoring;
 mod rewind;
 mod staging;
 mod standby;
@@ -49,13 +50,13 @@ pub use fitness::{Changelog, Unfit, unfit};
 pub use looks::{Cluster, Copies, look};
 pub use member::Member;
 pub use options::{
-    Connection, Identity, Mechanism, Options, PRODUCERS_MAX, PRODUCERS_MIN, Sasl, Secret, Security,
-    TRANSACTION_TIMEOUT, Tls,
+    CLIENT_QUEUE_BYTES_MAX, Connection, Identity, Mechanism, Options, PRODUCERS_MAX, PRODUCERS_MIN, Sasl,
+    Secret, Security, TRANSACTION_TIMEOUT, Tls,
 };
 pub use producer::{Pending, Producer};
 pub use reader::Reader;
 pub use standby::Following;
-pub use store::{Origin, Progress, named};
+pub use store::{Origin, Progress, STORE_BLOCK_CACHE_BYTES, STORE_WRITE_BUFFERS_BYTES, named};
 pub use stores::{WorkerStore, stores};
 pub use topics::{Drift, brokers, check, create};
 
@@ -82,6 +83,20 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// By worker and partition, how far its copy of others' state is behind.
     following: Mutex<BTreeMap<Arc<str>, BTreeMap<u32, u64>>>,
+    /// By worker and partition, how much of its state is still to be read.
+    restoring: Mutex<BTreeMap<Arc<str>, Lefts>>,
+}
+
+/// By partition, how many records; None: it is not known yet.
+type Lefts = BTreeMap<u32, Option<u64>>;
+
+/// A partition that a worker was given and whose state it does not have yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restoration {
+    pub worker: Arc<str>,
+    pub partition: u32,
+    /// How much of its changelog is still to be read, marks of transactions counted as records. None: reading has not begun.
+    pub left_records: Option<u64>,
 }
 
 impl Shared {
@@ -97,6 +112,19 @@ impl Shared {
     /// All that a worker follows, with how far it is behind.
     pub(crate) fn tell_following(&self, worker: &Arc<str>, lags: BTreeMap<u32, u64>) {
         self.following().insert(worker.clone(), lags);
+    }
+
+    fn restoring(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Lefts>> {
+        // Nothing panics while it is held.
+        self.restoring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All whose state a worker is yet to have.
+    pub(crate) fn tell_restoring(&self, worker: &Arc<str>, lefts: Lefts) {
+        let gauge = |name: &'static str| metrics::gauge!(name, "worker" => worker.to_string());
+        gauge("orderstream_restoring_partitions").set(lefts.len() as f64);
+        gauge("orderstream_restoring_left_records").set(lefts.values().flatten().sum::<u64>() as f64);
+        self.restoring().insert(worker.clone(), lefts);
     }
 }
 
@@ -152,8 +180,8 @@ impl Kafka {
         let record_bytes_max = all.iter().map(|spec| spec.record_bytes_max).max().unwrap_or(0);
         info!(brokers = %options.connection.brokers, topics = wire.len(), "log is open");
         let topics = Arc::new(topics);
-        let following = Mutex::default();
-        let shared = Shared { options, topics, wire, by_wire, record_bytes_max, clock, following };
+        let (following, restoring) = (Mutex::default(), Mutex::default());
+        let shared = Shared { options, topics, wire, by_wire, record_bytes_max, clock, following, restoring };
         let shared = Arc::new(shared);
         let looking = Arc::new(Looking::new(&shared.options)?);
         Ok(Self { shared, looking })
@@ -194,6 +222,21 @@ impl Kafka {
             lags.iter().map(one).collect::<Vec<_>>()
         };
         following.iter().flat_map(of_worker).collect()
+    }
+
+    /// The partitions whose state the workers of this process are still reading, as of the last moment.
+    pub fn restoring(&self) -> Vec<Restoration> {
+        let restoring = self.shared.restoring();
+        let of_worker = |(worker, lefts): (&Arc<str>, &Lefts)| {
+            let worker = worker.clone();
+            let one = move |(partition, left): (&u32, &Option<u64>)| Restoration {
+                worker: worker.clone(),
+                partition: *partition,
+                left_records: *left,
+            };
+            lefts.iter().map(one).collect::<Vec<_>>()
+        };
+        restoring.iter().flat_map(of_worker).collect()
     }
 }
 

@@ -178,7 +178,12 @@ fn send_all(state: &State, incoming: &Receiver<Work>, free: &Receiver<RingProduc
     for work in incoming {
         // The one that has rested longest: its markers are written.
         let Ok(producer) = free.recv() else { return };
-        let sent = (!state.void.load(Ordering::Acquire)).then(|| transaction::send(&producer, &work));
+        let sent = (!state.void.load(Ordering::Acquire)).then(|| {
+            if let Some(faults) = &state.shared.options.faults {
+                faults.hang();
+            }
+            transaction::send(&producer, &work)
+        });
         let handed_over = ready.send(Ready { work, producer, sent });
         state.unsent.fetch_sub(1, Ordering::AcqRel);
         state.signal.notify();

@@ -1,26 +1,18 @@
-//! Reads the changelogs of some partitions, side by side, into the store.
+//! One partition's changelog on its way into the store.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::changelog::{self, Change, Entry};
-use super::failure::failed;
 use super::fitness::{Changelog, includes, unfit};
-use super::options::CALL_WAIT;
 use super::origin::{Bounds, Recognised};
-use super::restore::{Run, Ticket};
+use super::restore::Run;
 use super::store::{Onto, Origin, Progress, Reached, Store};
 use super::transaction::wire_partition;
 use crate::Error;
 
-const POLL_WAIT: Duration = Duration::from_millis(100);
 /// What is replayed in one write.
 const CHUNK_CHANGES_MAX: usize = 5_000;
 const CHUNK_BYTES_MAX: usize = 4 << 20;
@@ -40,7 +32,7 @@ pub(super) struct Replay {
     /// As it was written last.
     written_offset: i64,
     /// What is settled ended before the end that was asked for, and was looked at again.
-    looked_again: bool,
+    pub(super) looked_again: bool,
     changes: Vec<Change>,
     bytes: usize,
     records: u64,
@@ -112,8 +104,13 @@ impl Replay {
         self.next_offset >= self.end_offset
     }
 
+    /// How much of it is not read yet, marks of transactions counted as records.
+    pub(super) fn left_records(&self) -> u64 {
+        (self.end_offset - self.next_offset).max(0).unsigned_abs()
+    }
+
     /// Whether a write is due: memory is bounded by it.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.changes.len() >= CHUNK_CHANGES_MAX || self.bytes >= CHUNK_BYTES_MAX
     }
 
@@ -187,7 +184,6 @@ impl Replay {
         self.next_offset = self.next_offset.max(self.end_offset);
         let rebuilt = self.onto == Onto::Beside;
         self.settle(run, partition)?;
-        metrics::counter!("orderstream_replayed_records_total").increment(self.records);
         if self.foreign > 0 {
             error!(worker = %run.worker, partition, records = self.foreign, "changelog has records that are none of ours");
         }
@@ -202,102 +198,4 @@ impl Replay {
 pub(super) fn is_gone(problem: &KafkaError) -> bool {
     let gone = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
     problem.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
-}
-
-/// By partition.
-pub(super) type Replays = BTreeMap<u32, (Ticket, Replay)>;
-
-/// How the end of a changelog was come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// By the client, which stands behind the marks of transactions too.
-    Marks,
-    /// Before a record that is left.
-    End,
-}
-
-impl Run {
-    /// Reads all of them to their ends, side by side.
-    pub(super) fn replay(&self, replays: &mut Replays) -> Result<(), Error> {
-        let mut assigned = TopicPartitionList::new();
-        for (partition, (_, replay)) in &*replays {
-            let from = Offset::Offset(replay.next_offset);
-            assigned
-                .add_partition_offset(&self.inputs.changelog, wire_partition(*partition), from)
-                .map_err(failed("name a place in the changelog"))?;
-        }
-        self.consumer.assign(&assigned).map_err(failed("read the changelog"))?;
-        while !replays.is_empty() {
-            match self.consumer.poll(POLL_WAIT) {
-                Some(Ok(message)) => {
-                    let Ok(partition) = u32::try_from(message.partition()) else { continue };
-                    let Some((_, replay)) = replays.get_mut(&partition) else { continue };
-                    if !replay.looked_again && self.seems_to_end() {
-                        self.at_end(replays, partition, Seen::End)?;
-                        continue;
-                    }
-                    if replay.take(self, partition, &message) {
-                        self.known.replayed.fetch_add(1, Ordering::Relaxed);
-                    }
-                    if replay.is_full() {
-                        replay.write(self, partition)?;
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    if let Ok(partition) = u32::try_from(partition) {
-                        self.at_end(replays, partition, Seen::Marks)?;
-                    }
-                }
-                Some(Err(problem)) if is_gone(&problem) => {
-                    return Err(failed("read the changelog on")(problem));
-                }
-                // The client goes on by itself once the brokers answer.
-                Some(Err(problem)) => debug!(%problem, "reading the changelog"),
-                None => {}
-            }
-            replays.retain(|_, (ticket, _)| self.known.wants(*ticket));
-        }
-        Ok(())
-    }
-
-    /// What is settled ends here. It may be before the end that was asked for, for a moment: who has just become the partition's leader
-    /// has all records, and is yet to hear how many of them the others have.
-    fn at_end(&self, replays: &mut Replays, partition: u32, seen: Seen) -> Result<(), Error> {
-        let Some((ticket, mut replay)) = replays.remove(&partition) else { return Ok(()) };
-        if seen == Seen::Marks {
-            let positions = self.consumer.position().map_err(failed("ask where the reading stands"))?;
-            replay.pass_marks(&positions, &self.inputs.changelog, partition);
-        }
-        // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
-        if replay.is_at_end() || replay.looked_again {
-            return replay.finish(self, partition);
-        }
-        self.look_again(ticket, partition, &mut replay)?;
-        replays.insert(partition, (ticket, replay));
-        Ok(())
-    }
-
-    /// A test has a changelog end while there are records left.
-    fn seems_to_end(&self) -> bool {
-        self.shared.options.faults.as_ref().is_some_and(|faults| faults.take_early_end())
-    }
-
-    /// Reads on from where it is once the leader knows that all is settled before the end that was asked for.
-    fn look_again(&self, ticket: Ticket, partition: u32, replay: &mut Replay) -> Result<(), Error> {
-        let (next_offset, end_offset) = (replay.next_offset, replay.end_offset);
-        debug!(worker = %self.worker, partition, next_offset, end_offset, "changelog ends early; it is looked at again");
-        self.await_settled(ticket, partition, end_offset)?;
-        replay.looked_again = true;
-        let mut place = TopicPartitionList::new();
-        place
-            .add_partition_offset(
-                &self.inputs.changelog,
-                wire_partition(partition),
-                Offset::Offset(next_offset),
-            )
-            .map_err(failed("name a place in the changelog"))?;
-        const DOING: &str = "read the changelog again";
-        let sought = self.consumer.seek_partitions(place, CALL_WAIT).map_err(failed(DOING))?;
-        sought.elements().iter().try_for_each(|place| place.error().map_err(failed(DOING)))
-    }
 }

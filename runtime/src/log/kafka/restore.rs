@@ -7,28 +7,29 @@
 //! 3. The changelog from where the store stands to that end. From its beginning only where the store cannot go on, and then
 //!    beside what it has.
 //!
-//! While nothing is asked of it, the same thread follows the changelogs of partitions that others have ([`super::standby`]): so
+//! How these steps are gone through for several partitions side by side, each handed out once it is ready: `restoring`.
+//! While nothing is asked of it, the same thread follows the changelogs of partitions that others have (`standby`): so
 //! nobody else writes what is restored here.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{debug, error, warn};
+use tracing::error;
 
 use super::Shared;
 use super::context::Quiet;
-use super::ends::Ends;
+use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
 use super::options::TRANSACTION_TIMEOUT;
 use super::origin::{self, Bounds, Recognised};
-use super::replay::Replay;
+use super::restoring::serve;
 use super::standby::Standby;
 use super::store::{Origin, Progress, Store};
 use super::transaction::wire_partition;
@@ -37,15 +38,10 @@ use crate::{Error, StopSignal};
 
 /// The longest wait for committed positions before it is looked whether anybody still waits; then it is asked again.
 const COMMITTED_WAIT: Duration = Duration::from_secs(2);
-/// Between two tries while the brokers do not answer.
-const RETRY_MS_MIN: u64 = 50;
-const RETRY_MS_MAX: u64 = 5_000;
 /// Between two looks whether open transactions are settled; they are within milliseconds, or after their own time-out.
-const SETTLED_LOOK: Duration = Duration::from_millis(5);
+pub(super) const SETTLED_LOOK: Duration = Duration::from_millis(5);
 /// The longest wait for it: a transaction may last so long, and brokers look for those that have lasted too long every ten seconds.
-const SETTLED_WAIT: Duration = Duration::from_secs(2 * TRANSACTION_TIMEOUT.as_secs() + 5);
-/// What lasts is said again so often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+pub(super) const SETTLED_WAIT: Duration = Duration::from_secs(2 * TRANSACTION_TIMEOUT.as_secs() + 5);
 /// Names one assignment of a partition: what belongs to an older one is of no interest any more.
 pub(crate) type Ticket = u64;
 
@@ -60,19 +56,22 @@ pub(crate) struct Restored {
 }
 
 /// What the thread is asked for.
-enum Job {
+pub(super) enum Job {
     Restore(Wanted),
     /// To be followed from now on, and no others.
     Follow(BTreeSet<u32>),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Wanted {
-    ticket: Ticket,
-    partition: u32,
+pub(super) struct Wanted {
+    pub(super) ticket: Ticket,
+    pub(super) partition: u32,
     /// Whether it comes from elsewhere, and was not held all the time.
-    is_new: bool,
+    pub(super) is_new: bool,
 }
+
+/// Of each input, by index, the group's committed position; None: there is none.
+pub(super) type Committed = Vec<(usize, Option<i64>)>;
 
 /// The worker's side: asks for partitions and hears when they are ready.
 pub(crate) struct Restorer {
@@ -86,7 +85,7 @@ pub(crate) struct Restorer {
 #[derive(Default)]
 pub(super) struct Known {
     wanted: Mutex<HashSet<Ticket>>,
-    stop: StopSignal,
+    pub(super) stop: StopSignal,
     pub(super) replayed: AtomicU64,
     pub(super) followed: AtomicU64,
 }
@@ -129,7 +128,7 @@ impl Restorer {
         let standby = Standby::new(run.shared.clone(), worker);
         let thread = std::thread::Builder::new()
             .name(format!("{worker}-restore"))
-            .spawn(move || run.serve(standby, &jobs, &restored_in, &signal))
+            .spawn(move || serve(&run, standby, &jobs, &restored_in, &signal))
             .map_err(|source| Error::Store { doing: "start a thread of the log", source: source.into() })?;
         Ok(Self { jobs: Some(jobs_in), restored, known, next_ticket: 1, thread: Some(thread) })
     }
@@ -207,110 +206,6 @@ impl Run {
         self.known.stop.is_stopped()
     }
 
-    fn serve(
-        &self,
-        mut standby: Standby,
-        jobs: &Receiver<Job>,
-        restored: &Sender<Result<Restored, Error>>,
-        signal: &Signal,
-    ) {
-        loop {
-            let first = match jobs.recv_timeout(standby.wait(Instant::now())) {
-                Ok(first) => first,
-                Err(RecvTimeoutError::Timeout) => {
-                    standby.turn(self);
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let mut batch = Vec::new();
-            for job in std::iter::once(first).chain(jobs.try_iter()) {
-                match job {
-                    Job::Restore(wanted) => {
-                        standby.give_up(wanted.partition);
-                        batch.push(wanted);
-                    }
-                    Job::Follow(partitions) => standby.follow(partitions),
-                }
-            }
-            if !batch.is_empty() {
-                self.restore_all(batch, restored);
-                signal.notify();
-            }
-        }
-    }
-
-    /// Until all are ready that are still wanted.
-    fn restore_all(&self, mut batch: Vec<Wanted>, restored: &Sender<Result<Restored, Error>>) {
-        let (mut retry_ms, mut told_at) = (RETRY_MS_MIN, None);
-        loop {
-            batch.retain(|job| self.known.wants(job.ticket));
-            if batch.is_empty() {
-                return;
-            }
-            match self.restore(&batch) {
-                Ok(ready) => {
-                    for one in ready {
-                        let _ = restored.send(Ok(one));
-                    }
-                    return;
-                }
-                Err(problem) if problem.is_passing() => {
-                    let partitions: Vec<u32> = batch.iter().map(|wanted| wanted.partition).collect();
-                    let reason = problem.chain();
-                    if told_at.is_none_or(|told_at: Instant| told_at.elapsed() >= TELL_EVERY) {
-                        told_at = Some(Instant::now());
-                        warn!(worker = %self.worker, ?partitions, reason, "state could not be restored; it is tried again");
-                    } else {
-                        debug!(worker = %self.worker, ?partitions, reason, retry_ms, "restore is tried once more");
-                    }
-                    self.known.stop.wait(Duration::from_millis(retry_ms));
-                    retry_ms = (retry_ms * 2).min(RETRY_MS_MAX);
-                }
-                Err(problem) => {
-                    let _ = restored.send(Err(problem));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn wanted<'a>(&self, jobs: &'a [Wanted]) -> impl Iterator<Item = &'a Wanted> {
-        jobs.iter().filter(|job| self.known.wants(job.ticket))
-    }
-
-    fn restore(&self, jobs: &[Wanted]) -> Result<Vec<Restored>, Error> {
-        let committed = self.committed(jobs)?;
-        // Whoever has all up to the ends that are asked for next is as new as now.
-        let asked_ms = self.shared.clock.now_ms();
-        let mut bounds = BTreeMap::new();
-        for job in jobs {
-            bounds.insert(job.partition, self.ends.written(&self.inputs.changelog, job.partition)?);
-        }
-        for job in jobs {
-            self.await_settled(job.ticket, job.partition, bounds[&job.partition].1)?;
-        }
-        let new: Vec<(u32, Bounds)> =
-            jobs.iter().filter(|job| job.is_new).map(|job| (job.partition, bounds[&job.partition])).collect();
-        let known = self.recognise(&new, || self.wanted(jobs).next().is_some())?;
-        let mut replays = BTreeMap::new();
-        for job in self.wanted(jobs) {
-            let known = known.get(&job.partition).copied().unwrap_or_default();
-            let replay = Replay::begin(self, job.partition, bounds[&job.partition], asked_ms, known)?;
-            match replay.is_at_end() {
-                true => replay.finish(self, job.partition)?,
-                false => drop(replays.insert(job.partition, (job.ticket, replay))),
-            }
-        }
-        if !replays.is_empty() {
-            let done = self.replay(&mut replays);
-            // Nothing is fetched any more that nobody would take.
-            self.consumer.unassign().map_err(failed("end the reading of the changelog"))?;
-            done?;
-        }
-        self.wanted(jobs).map(|job| self.positions(job, &committed)).collect()
-    }
-
     /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell.
     pub(super) fn recognise(
         &self,
@@ -335,15 +230,35 @@ impl Run {
         Ok(partitions.iter().map(both).collect())
     }
 
-    /// The group's positions; asks until no open transaction hides any.
-    fn committed(&self, jobs: &[Wanted]) -> Result<TopicPartitionList, Error> {
+    /// The group's positions in all inputs, of each of these partitions; asks until no open transaction hides any.
+    ///
+    /// Errors: the group does not answer, or not for each of them. What it does not tell is not taken for nothing.
+    pub(super) fn committed(&self, partitions: &[u32]) -> Result<HashMap<u32, Committed>, Error> {
+        const DOING: &str = "read the group's positions";
         let mut asked = TopicPartitionList::new();
-        for job in jobs {
+        for partition in partitions {
             for topic in &self.inputs.topics {
-                asked.add_partition(&self.shared.wire[*topic], wire_partition(job.partition));
+                asked.add_partition(&self.shared.wire[*topic], wire_partition(*partition));
             }
         }
-        self.consumer.committed_offsets(asked, COMMITTED_WAIT).map_err(failed("read the group's positions"))
+        let told = self.consumer.committed_offsets(asked, COMMITTED_WAIT).map_err(failed(DOING))?;
+        let position = |partition: u32, topic: usize| -> Result<Option<i64>, Error> {
+            let element = told.find_partition(&self.shared.wire[topic], wire_partition(partition));
+            let element = element.ok_or_else(|| Error::Store { doing: DOING, source: "no answer".into() })?;
+            element.error().map_err(failed(DOING))?;
+            Ok(match element.offset() {
+                Offset::Offset(next_offset) => Some(next_offset),
+                _ => None,
+            })
+        };
+        let of_partition = |partition: &u32| {
+            let topics = self.inputs.topics.iter();
+            let committed = topics
+                .map(|topic| Ok((*topic, position(*partition, *topic)?)))
+                .collect::<Result<_, Error>>()?;
+            Ok((*partition, committed))
+        };
+        partitions.iter().map(of_partition).collect()
     }
 
     /// Until all that is written before `high` is either committed or aborted.
@@ -361,29 +276,36 @@ impl Run {
     }
 
     /// Where the group goes on in each input; one that never was there begins with the oldest record.
-    fn positions(&self, job: &Wanted, committed: &TopicPartitionList) -> Result<Restored, Error> {
-        let mut positions = Vec::with_capacity(self.inputs.topics.len());
-        for index in &self.inputs.topics {
-            let topic = &self.shared.wire[*index];
-            let found = committed.find_partition(topic, wire_partition(job.partition));
-            let oldest = self.ends.written(topic, job.partition)?.0;
-            let next_offset = match found.map(|element| element.offset()) {
-                Some(Offset::Offset(next_offset)) if next_offset < oldest => {
+    ///
+    /// Errors: the brokers do not answer; the group has no position at all where it has state.
+    pub(super) fn positions(&self, job: &Wanted, committed: &Committed) -> Result<Restored, Error> {
+        let partition = job.partition;
+        let progress = self.store.progress(partition)?;
+        let lacks_origin = progress.is_none_or(|progress| progress.origin.is_none());
+        if !lacks_origin && committed.iter().all(|(_, position)| position.is_none()) {
+            let topics: Vec<&str> = committed.iter().map(|(index, _)| &*self.shared.wire[*index]).collect();
+            let (group, topics) = (self.inputs.group.as_str().into(), topics.join(", "));
+            return Err(Error::PositionsGone { group, partition, topics });
+        }
+        let topic = |index: usize| self.shared.wire[index].clone();
+        let places: Vec<Place> = committed.iter().map(|(index, _)| (topic(*index), partition)).collect();
+        let mut positions = Vec::with_capacity(committed.len());
+        for ((index, position), (oldest, _)) in committed.iter().zip(self.ends.written_all(&places)?) {
+            let topic = &*self.shared.wire[*index];
+            let next_offset = match position {
+                Some(next_offset) if *next_offset < oldest => {
                     // The group misses them for ever: retention is shorter than it was away.
-                    let (topic, partition) = (&**topic, job.partition);
                     error!(
                         topic,
                         partition, next_offset, oldest, "records were deleted before they were read"
                     );
                     oldest
                 }
-                Some(Offset::Offset(next_offset)) => next_offset,
-                Some(_) | None => oldest,
+                Some(next_offset) => *next_offset,
+                None => oldest,
             };
             positions.push((*index, next_offset));
         }
-        let progress = self.store.progress(job.partition)?;
-        let lacks_origin = progress.is_none_or(|progress| progress.origin.is_none());
-        Ok(Restored { ticket: job.ticket, partition: job.partition, positions, lacks_origin })
+        Ok(Restored { ticket: job.ticket, partition, positions, lacks_origin })
     }
 }

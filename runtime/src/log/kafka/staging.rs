@@ -1,7 +1,9 @@
 //! A batch as the cluster needs it: names, places, and a position for every partition that it touches.
 
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -12,6 +14,11 @@ use super::transaction::{WirePosition, Work};
 use crate::Error;
 use crate::log::{Batch, BatchId};
 
+/// The positions of all inputs of a partition are committed once more so often. Brokers forget a position a while after it was committed
+/// (`offsets.retention.minutes`) where the group does not subscribe to its topic, and ours subscribe to the changelog alone: an input in
+/// which nothing comes for so long would be read from its beginning at the next start. They count in minutes, from one on.
+const POSITIONS_EVERY: Duration = Duration::from_secs(30);
+
 impl Member {
     /// Positions to commit with a batch, one at least for each partition that it touches.
     fn wire_positions(&mut self, batch: &Batch) -> Result<Vec<WirePosition>, Error> {
@@ -19,24 +26,39 @@ impl Member {
             let index = self.shared.topics.index(&position.topic)?;
             self.positions.insert((index, position.partition), position.next_offset);
         }
-        let mut positions = Vec::with_capacity(batch.partitions.len());
-        let mut push = |index: usize, partition: u32, next_offset: i64| {
-            let topic = self.shared.wire[index].to_string();
-            positions.push(WirePosition { topic, partition, next_offset });
-        };
+        let mut places = BTreeSet::new();
         for position in &batch.positions {
-            push(self.shared.topics.index(&position.topic)?, position.partition, position.next_offset);
+            places.insert((self.shared.topics.index(&position.topic)?, position.partition));
         }
         for partition in &batch.partitions {
-            if batch.positions.iter().all(|position| position.partition != *partition) {
+            if self.are_positions_due(*partition) {
+                places.extend(self.inputs.iter().map(|index| (*index, *partition)));
+            } else if batch.positions.iter().all(|position| position.partition != *partition) {
                 // Timers alone: a position all the same, or the group could not fence it.
-                let index = self.inputs[0];
-                if let Some(next_offset) = self.positions.get(&(index, *partition)) {
-                    push(index, *partition, *next_offset);
-                }
+                places.insert((self.inputs[0], *partition));
             }
         }
+        let position = |(index, partition): (usize, u32)| {
+            let next_offset = *self.positions.get(&(index, partition))?;
+            let topic = self.shared.wire[index].to_string();
+            Some(WirePosition { topic, partition, next_offset })
+        };
+        let positions = places.into_iter().filter_map(position).collect();
         Ok(positions)
+    }
+
+    /// Whether the positions of all inputs in this partition are to be committed with its next batch, which this is.
+    fn are_positions_due(&mut self, partition: u32) -> bool {
+        let now = Instant::now();
+        let noted = self.positions_noted.entry(partition);
+        let is_due = match &noted {
+            Entry::Occupied(noted) => now.duration_since(*noted.get()) >= POSITIONS_EVERY,
+            Entry::Vacant(_) => true,
+        };
+        if is_due {
+            noted.insert_entry(now);
+        }
+        is_due
     }
 
     pub(super) fn work(
