@@ -153,7 +153,7 @@ impl Processor {
 pub struct SubTopology {
     pub name: String,
     pub processors: Vec<Processor>,
-    /// Threads.
+    /// Threads of this process; with 0 it leaves the work to others. Which groups there are is the same for all.
     pub workers: u32,
 }
 

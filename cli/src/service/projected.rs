@@ -4,7 +4,7 @@ use domain::Timestamp;
 use projection::{Applied, End, Projected};
 use runtime::Record;
 use runtime::log::Limits;
-use schemas::codec::Codec;
+use schemas::codec::{self, Codec};
 use schemas::topics::{self, Retention};
 
 use super::Store;
@@ -19,15 +19,33 @@ pub const TOPICS: [&str; 5] = [
 ];
 
 /// A record as the projection takes it; one that cannot be read moves the position and is said so.
+///
+/// One that only a newer version knows is not waited for, as processors do: nothing is decided here, and all that is asked on this process
+/// would go unanswered for as long as an upgrade takes. It leaves a hole, which is said, and the log keeps what fills it.
 pub fn applied(codec: &Codec, record: &Record) -> Applied {
     let event = decoded(codec, record).unwrap_or_else(|error| {
+        let consequence = match error.downcast_ref() {
+            // What processors keep has names of two parts, and is no event of any version.
+            Some(codec::Error::RecordUnknown { found, .. }) if !found.contains('.') => {
+                "a newer version wrote this event, the projection lacks what it says until that version makes it anew \
+                 (orderstream projection rebuild)"
+            }
+            Some(_) | None => "event could not be read, the projection passes over it",
+        };
         tracing::error!(topic = %record.topic, partition = record.partition, offset = record.offset,
-            error = format!("{error:#}"), "event could not be read, the projection passes over it");
+            error = format!("{error:#}"), "{consequence}");
         Projected::Skip
     });
     let partition = i32::try_from(record.partition).unwrap_or(i32::MAX);
     let at = Timestamp(record.timestamp_ms);
     Applied { topic: record.topic.to_string(), partition, offset: record.offset, at, event }
+}
+
+/// Why one of these records cannot be read now, and may be the next time: a registry that is away is not asked in vain for ever.
+pub fn unexplained(codec: &Codec, records: &[Record]) -> Option<String> {
+    let values = records.iter().filter_map(|record| record.value.as_deref());
+    let mut errors = values.filter_map(|value| codec.record_name(value).err());
+    errors.find(codec::Error::is_passing).map(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 fn decoded(codec: &Codec, record: &Record) -> anyhow::Result<Projected> {

@@ -10,7 +10,7 @@ use processors::{
 };
 use runtime::{HandlerError, Record};
 
-use super::states::FalloutCells;
+use super::states::{FalloutCells, of_key};
 use super::{Run, dead_letter, header, place, unreadable, value};
 use crate::cause;
 use crate::graph::Processor;
@@ -156,7 +156,7 @@ impl Run<'_> {
         let codec = FalloutCells(&line.state);
         let mut cells = ShellCells::new(self.shell, processor, key.as_str().as_bytes(), &codec);
         let events = fallout::handle(key, &mut cells, event, &line.catalogs, arrival);
-        cells.finish()?;
+        cells.finish().map_err(|error| of_key(key.as_str(), error))?;
         events.into_iter().try_for_each(|event| self.event(processor, event))
     }
 

@@ -8,7 +8,7 @@ use runtime::{HandlerError, Record};
 use schemas::topics;
 
 use super::emit::Envelope;
-use super::states::DownstreamCells;
+use super::states::{DownstreamCells, of_key};
 use super::{Run, dead_letter, header, place, unreadable, value};
 use crate::graph::Processor;
 use crate::shell::ShellCells;
@@ -70,7 +70,7 @@ impl Run<'_> {
         let codec = DownstreamCells(&line.state);
         let mut cells = ShellCells::new(self.shell, processor, system.as_bytes(), &codec);
         let (outputs, timers) = downstream::handle(system, &mut cells, event, policy, arrival);
-        cells.finish()?;
+        cells.finish().map_err(|error| of_key(system, error))?;
         for output in outputs {
             let to =
                 |topic, key| Envelope { topic, key, causation_id: &arrival.id, at: arrival.now, processor };

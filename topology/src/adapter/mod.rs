@@ -28,6 +28,8 @@ pub mod heartbeat;
 mod keyed;
 mod orchestration;
 mod states;
+#[cfg(test)]
+mod tests;
 
 use emit::Emitter;
 pub use states::{Kept, read_cell};
@@ -68,15 +70,21 @@ pub struct Line {
     names: RefCell<Names>,
 }
 
-/// A dead letter for what can never be read or written. What only the ids of schemas keep from it (a registry that is away, a full
-/// disk) is tried again: the input is not to blame.
-fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerError {
-    let mut reason = format!("{what}: {error}");
+/// An error with all its causes.
+fn told(what: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = format!("{what}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        reason.push_str(&format!(": {cause}"));
+        told.push_str(&format!(": {cause}"));
         source = cause.source();
     }
+    told
+}
+
+/// A dead letter for an input that can never be read, or an output that can never be written. What only the ids of schemas keep from it
+/// (a registry that is away, a full disk) is tried again: the input is not to blame.
+fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerError {
+    let reason = told(what, error);
     match error.downcast_ref::<schemas::codec::Error>() {
         Some(error) if error.is_passing() => HandlerError::Retry(reason),
         Some(_) | None => dead_letter(reason),
@@ -136,7 +144,8 @@ impl Line {
     /// A record of one of the group's topics.
     ///
     /// # Errors
-    /// A dead letter for what can never be read; a retry while a catalog version is not here yet.
+    /// A dead letter for what can never be read; a retry while a catalog version is not here yet, for an event that only a newer version
+    /// knows, and while a registry lacks what state was written with; damage where state cannot be read for another reason.
     pub fn take_record(&mut self, shell: &mut dyn Shell, record: &Record) -> Result<(), HandlerError> {
         tracing::trace!(topic = %record.topic, partition = record.partition, offset = record.offset, "record taken");
         let now = shell.now();
@@ -256,8 +265,14 @@ impl Run<'_> {
     /// An event that a processor of another group wrote. Those of our own were heard when they were written.
     fn event_from_log(&mut self, record: &Record) -> Result<(), HandlerError> {
         let value = value(record)?;
-        let name =
-            self.line.codec.record_name(value).map_err(|e| unreadable("event could not be read", &e))?;
+        let name = match self.line.codec.record_name(value) {
+            Ok(name) => name,
+            // What processors keep has names of two parts, and is no event of any version.
+            Err(schemas::codec::Error::RecordUnknown { id, found }) if !found.contains('.') => {
+                return self.event_of_newer(record, id, &found);
+            }
+            Err(error) => return Err(unreadable("event could not be read", &error)),
+        };
         if self.line.group.writes(name) || self.line.group.listeners(name).next().is_none() {
             return Ok(());
         }
@@ -266,6 +281,26 @@ impl Run<'_> {
         let id = header(record, headers::CE_ID).unwrap_or_else(|| place(record));
         self.heard.push_back((event, id));
         Ok(())
+    }
+
+    /// An event of our namespace that this version has no contract of: a newer one wrote it, while processes are upgraded one by one,
+    /// and only that one knows who hears it. So it is held, with all that comes after it, until this process is upgraded too.
+    ///
+    /// As a dead letter it would be lost to whom it was meant for: sent again it would lie behind what followed it, and an order's events
+    /// are heard in sequence; and every group would have one of each. The format that `run` asks for is looked at only at the start. What
+    /// it costs is that orders of these partitions stand for as long as versions are mixed.
+    fn event_of_newer(&self, record: &Record, id: u32, name: &str) -> Result<(), HandlerError> {
+        let source = header(record, headers::CE_SOURCE);
+        let mut ours = self.line.group.processors.iter();
+        if ours.any(|processor| source.as_deref() == Some(processor.source())) {
+            // Heard in memory by the newer process that wrote it.
+            return Ok(());
+        }
+        Err(HandlerError::Retry(format!(
+            "event \"{name}\" (schema id {id}) at {} is not known to this version, a newer one wrote it; it waits, with what comes after \
+             it, until this process is upgraded",
+            place(record)
+        )))
     }
 
     /// Writes an event to the order's topic, and lets the group hear it.

@@ -9,7 +9,7 @@ use schemas::topics;
 
 use super::Run;
 use super::emit::Envelope;
-use super::states::OrchestrationCells;
+use super::states::{OrchestrationCells, of_key};
 use crate::graph::Processor;
 use crate::shell::ShellCells;
 
@@ -37,7 +37,7 @@ impl Run<'_> {
         }
         let world = World { catalog, health: &line.health, settings: line.settings.orchestration };
         let outputs = orchestration::handle(key, &mut cells, event, &world, arrival);
-        cells.finish()?;
+        cells.finish().map_err(|error| of_key(key.as_str(), error))?;
         outputs.into_iter().try_for_each(|output| self.orchestrated(key, output, arrival))
     }
 

@@ -2,16 +2,25 @@
 use bytes::Bytes;
 use processors::{downstream, fallout, orchestration};
 use runtime::HandlerError;
-use schemas::codec::StateCodec;
+use schemas::codec::{Error, StateCodec, frame};
+use schemas::registry;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Run;
+use super::{Run, told};
 use crate::graph::Processor;
 use crate::shell::CellCodec;
 
 /// The cell of a processor that keeps one record per key.
 const STATE_CELL: &str = "state";
+/// What helps where a registry does not know the id of a schema that state was written with.
+const MEND_REGISTRY: &str = "put the registry back as it was, with its topic _schemas; schemas that are registered anew get other ids";
+/// What helps where no waiting does.
+const MEND_VERSION: &str =
+    "have the version that wrote it go on with this partition, or restore log and registry from one backup";
+
+/// The name of the record that a cell keeps, and what it says.
+type Read<C> = (&'static str, Result<C, Error>);
 
 /// The record of a processor that keeps one per key.
 fn record_of(processor: Processor) -> &'static str {
@@ -34,9 +43,11 @@ impl Run<'_> {
         key: &str,
     ) -> Result<Option<S>, HandlerError> {
         let Some(bytes) = self.shell.get(processor, key.as_bytes(), STATE_CELL)? else { return Ok(None) };
-        let name = record_of(processor);
-        let decoded = self.line.state.decode_state(name, &bytes);
-        decoded.map(Some).map_err(|e| super::unreadable("state could not be read", &e))
+        let decoded = self.line.state.decode_state(record_of(processor), &bytes);
+        decoded.map(Some).map_err(|error| {
+            let cell = format!("could not read cell \"{STATE_CELL}\" of processor \"{}\"", processor.name());
+            of_key(key, unread(&cell, &bytes, &error))
+        })
     }
 
     /// Keeps the one record of this key; none deletes it.
@@ -56,11 +67,69 @@ impl Run<'_> {
     }
 }
 
+/// Why what is kept in a cell cannot be read, and what helps. The input that needs it is not to blame: it stays where it lies, and
+/// nothing of its step is committed.
+///
+/// A registry is the same for all processes, and may have its ids again at any time: that is waited for. What is wrong with the bytes
+/// themselves no waiting mends: the process ends, and leaves the partition to one of the version that wrote them, where there is one.
+fn unread(what: &str, bytes: &[u8], error: &Error) -> HandlerError {
+    let id =
+        frame::split(bytes).map_or_else(|_| "no schema id".to_owned(), |(id, _)| format!("schema id {id}"));
+    let said =
+        |mend: &str| domain::text::shown(&format!("{} ({id}); {mend}", told(what, error))).into_owned();
+    match error {
+        Error::Registry(registry::Error::Unavailable { .. }) => {
+            HandlerError::Retry(said("it is tried again"))
+        }
+        Error::Registry(
+            registry::Error::IdUnknown { .. }
+            | registry::Error::NotRegistered { .. }
+            | registry::Error::Corrupt { .. },
+        ) => HandlerError::Retry(said(MEND_REGISTRY)),
+        Error::NotFramed { .. }
+        | Error::TooLarge { .. }
+        | Error::SchemaForeign { .. }
+        | Error::RecordUnknown { .. }
+        | Error::RecordOther { .. }
+        | Error::Malformed { .. }
+        | Error::TrailingBytes { .. }
+        | Error::Unwritable { .. }
+        | Error::StateUnknown { .. } => HandlerError::Damaged { what: said(MEND_VERSION) },
+    }
+}
+
+fn not_kept(cell: &str) -> String {
+    format!("no record is kept under \"{}\"", domain::text::shown(cell))
+}
+
+/// With the key whose cells it is about: whoever has to look finds them by it. A dead letter has its own.
+pub(super) fn of_key(key: &str, error: HandlerError) -> HandlerError {
+    let with_key = |said: String| format!("key \"{}\": {said}", domain::text::shown(key));
+    match error {
+        HandlerError::Retry(reason) => HandlerError::Retry(with_key(reason)),
+        HandlerError::Damaged { what } => HandlerError::Damaged { what: with_key(what) },
+        HandlerError::DeadLetter { reason } => HandlerError::DeadLetter { reason },
+    }
+}
+
 /// Encodes one variant's record, or decodes one by its name.
 macro_rules! cells {
     ($codec:ident for $module:ident { $($prefix:expr => $variant:ident($record:literal)),+ $(,)? }) => {
         #[derive(Debug)]
         pub(super) struct $codec<'a>(pub(super) &'a StateCodec);
+
+        impl $codec<'_> {
+            /// None where none is kept under such a name.
+            fn read(&self, cell: &str, bytes: &[u8]) -> Option<Read<$module::state::Cell>> {
+                $(
+                    if cell.starts_with($prefix) {
+                        let decoded = self.0.decode_state($record, bytes);
+                        return Some(($record, decoded.map($module::state::Cell::$variant)));
+                    }
+                )+
+                None
+            }
+        }
 
         impl CellCodec<$module::state::Cell> for $codec<'_> {
             fn encode(&self, _cell: &str, value: &$module::state::Cell) -> Result<Bytes, HandlerError> {
@@ -71,13 +140,10 @@ macro_rules! cells {
             }
 
             fn decode(&self, cell: &str, bytes: &[u8]) -> Result<$module::state::Cell, HandlerError> {
-                $(
-                    if cell.starts_with($prefix) {
-                        let decoded = self.0.decode_state($record, bytes);
-                        return decoded.map($module::state::Cell::$variant).map_err(|error| super::unreadable($record, &error));
-                    }
-                )+
-                Err(super::dead_letter(format!("no record is kept under \"{cell}\"")))
+                match self.read(cell, bytes) {
+                    Some((record, decoded)) => decoded.map_err(|error| unread(record, bytes, &error)),
+                    None => Err(HandlerError::Damaged { what: not_kept(cell) }),
+                }
             }
         }
     };
@@ -134,12 +200,6 @@ pub(super) const EVIDENCE_PREFIX: &str = "evidence/";
 /// In words: bytes that are no record of the cell's contract, a cell that the processor does not keep, evidence that is not what its
 /// digest says.
 pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[u8]) -> Result<Kept, String> {
-    let shown = |error: schemas::codec::Error| error.to_string();
-    let told = |error: HandlerError| match error {
-        HandlerError::Retry(reason)
-        | HandlerError::Damaged { what: reason }
-        | HandlerError::DeadLetter { reason } => reason,
-    };
     if processor == Processor::Capture
         && let Some(digest) = cell.strip_prefix(EVIDENCE_PREFIX)
     {
@@ -153,28 +213,34 @@ pub fn read_cell(state: &StateCodec, processor: Processor, cell: &str, bytes: &[
         }
     };
     if keeps_one && cell != STATE_CELL {
-        return Err(format!("no record is kept under \"{cell}\""));
+        return Err(not_kept(cell));
     }
     match processor {
-        Processor::Capture => {
-            state.decode_state(record_of(processor), bytes).map(Kept::Capture).map_err(shown)
-        }
-        Processor::Validation => {
-            state.decode_state(record_of(processor), bytes).map(Kept::Validation).map_err(shown)
-        }
-        Processor::StuckOrders => {
-            state.decode_state(record_of(processor), bytes).map(Kept::StuckOrders).map_err(shown)
-        }
-        Processor::Inventory => {
-            state.decode_state(record_of(processor), bytes).map(Kept::Inventory).map_err(shown)
-        }
+        Processor::Capture => read_one(state, processor, bytes).map(Kept::Capture),
+        Processor::Validation => read_one(state, processor, bytes).map(Kept::Validation),
+        Processor::StuckOrders => read_one(state, processor, bytes).map(Kept::StuckOrders),
+        Processor::Inventory => read_one(state, processor, bytes).map(Kept::Inventory),
         Processor::Orchestration => {
-            OrchestrationCells(state).decode(cell, bytes).map(Kept::Orchestration).map_err(told)
+            in_words(cell, OrchestrationCells(state).read(cell, bytes)).map(Kept::Orchestration)
         }
-        Processor::Fallout => FalloutCells(state).decode(cell, bytes).map(Kept::Fallout).map_err(told),
+        Processor::Fallout => in_words(cell, FalloutCells(state).read(cell, bytes)).map(Kept::Fallout),
         Processor::Downstream => {
-            DownstreamCells(state).decode(cell, bytes).map(Kept::Downstream).map_err(told)
+            in_words(cell, DownstreamCells(state).read(cell, bytes)).map(Kept::Downstream)
         }
         Processor::Decomposition => Err("decomposition keeps nothing".to_owned()),
     }
+}
+
+fn read_one<S: DeserializeOwned>(
+    state: &StateCodec,
+    processor: Processor,
+    bytes: &[u8],
+) -> Result<S, String> {
+    let record = record_of(processor);
+    in_words(STATE_CELL, Some((record, state.decode_state(record, bytes))))
+}
+
+fn in_words<C>(cell: &str, read: Option<Read<C>>) -> Result<C, String> {
+    let (record, decoded) = read.ok_or_else(|| not_kept(cell))?;
+    decoded.map_err(|error| domain::text::shown(&told(record, &error)).into_owned())
 }
