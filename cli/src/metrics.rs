@@ -61,7 +61,7 @@ const STAGES: &[Metric] = &[
     histogram("orderstream_stage_duration_seconds", STAGE_SECONDS, "seconds", STAGE,
         "How long it takes for one of them, reading and writing of its state and its outputs included, the commit not."),
     gauge("orderstream_heartbeat_age_seconds", "seconds", STAGE,
-        "How long ago the last heartbeat was sent that the stage has passed on, in its slowest partition. Stage \"projection\" is the projection. Rises without end when a shard hangs."),
+        "How long ago the last heartbeat was sent that the stage has passed on, in its slowest partition. Stage \"projection\" is the projection. Rises without end when a shard hangs, or while no process runs the stage."),
 ];
 
 #[rustfmt::skip]
@@ -117,6 +117,10 @@ const LOG: &[Metric] = &[
 const KAFKA: &[Metric] = &[
     counter("orderstream_replayed_records_total", "records", NONE,
         "Records of changelogs that were read to restore the state of partitions that were taken over."),
+    gauge("orderstream_restoring_partitions", "partitions", WORKER,
+        "Partitions that it was given and whose state it is still reading; the others go on meanwhile."),
+    gauge("orderstream_restoring_left_records", "records", WORKER,
+        "How much of their changelogs is still to be read, marks of transactions counted as records."),
     counter("orderstream_standby_records_total", "records", WORKER,
         "Records of changelogs that were read for copies of the state of partitions that others have."),
     gauge("orderstream_standby_partitions", "partitions", WORKER,

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::control::Client;
 use crate::exit;
 use crate::order::table;
-use crate::service::projected::{Gap, TOPICS, applied, ends, gaps};
+use crate::service::projected::{Gap, TOPICS, applied, ends, gaps, unexplained};
 use crate::service::{Store, catalog};
 use crate::settings::Settings;
 
@@ -247,6 +247,9 @@ async fn fill(
             progress.bar.finish_and_clear();
             projection.note_ends(&ends(store)?, Timestamp(store.clock.now_ms())).await?;
             return Ok(Some(done));
+        }
+        if let Some(reason) = unexplained(&store.codec, &records) {
+            bail!("an event cannot be read now: {reason}");
         }
         let batch: Vec<Applied> = records.iter().map(|record| applied(&store.codec, record)).collect();
         projection.apply(batch).await?;

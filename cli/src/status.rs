@@ -67,6 +67,16 @@ fn print_lines(status: &Status) {
         (None, Some(behind)) => println!("  projection  {behind} records behind"),
         (None, None) | (Some(_), _) => println!("  projection  cannot be read"),
     }
+    if !status.groups_elsewhere.is_empty() {
+        println!("  elsewhere   {}; no workers of them are set here", status.groups_elsewhere.join(", "));
+    }
+    if !status.restoring.is_empty() {
+        let left: u64 = status.restoring.iter().filter_map(|line| line.records).sum();
+        println!(
+            "  restoring   state of {} partitions, {left} records are to be read",
+            status.restoring.len()
+        );
+    }
     if !status.standbys.is_empty() {
         let behind: u64 = status.standbys.iter().map(|line| line.records).sum();
         println!(
@@ -116,9 +126,16 @@ fn print_tables(status: &Status) {
     if !status.stages.is_empty() {
         println!("\n{stages}");
     }
-    let mut lags = table(&["topic", "group", "to read"]);
+    let mut lags = table(&["topic", "group", "to read", "most of it"]);
     for line in status.lags.iter().filter(|line| line.records > 0) {
-        lags.add_row([line.topic.clone(), line.group.clone(), line.records.to_string()]);
+        let most = line.partition.zip(line.partition_records);
+        let most = most.map(|(partition, records)| format!("{records} in partition {partition}"));
+        lags.add_row([
+            line.topic.clone(),
+            line.group.clone(),
+            line.records.to_string(),
+            most.unwrap_or_default(),
+        ]);
     }
     if status.lags.iter().all(|line| line.records == 0) {
         println!("\nevery group has read all there is");

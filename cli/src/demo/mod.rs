@@ -113,6 +113,10 @@ fn prepare(settings: &mut Settings) -> anyhow::Result<Option<PathBuf>> {
     settings.node.data_dir = directory.clone();
     settings.projection.url = String::new();
     settings.downstream.simulated = true;
+    // The whole line is on this machine, whatever the settings leave to others.
+    for group in &mut settings.subtopologies {
+        group.workers = group.workers.max(1);
+    }
     Ok(temporary.then_some(directory))
 }
 

@@ -4,6 +4,8 @@ use schemas::registry::registration::Answered;
 use topology::SubTopology;
 use topology::regroup::Grouping;
 
+use crate::operations::status::WaitingLine;
+
 /// What was learnt of one thing, or why nothing was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known<T> {
@@ -43,7 +45,11 @@ pub struct Facts {
     pub topics: Known<Vec<Drift>>,
     pub registry: Known<Vec<Answered>>,
     pub grouping: Known<Grouped>,
+    /// Of a cluster: on one machine the service has all of them.
+    pub members: Known<Vec<GroupMembers>>,
     pub lags: Known<Vec<GroupLag>>,
+    /// What parts of the service on the data directory try again and again, as it says; none where none runs.
+    pub waiting: Vec<WaitingLine>,
     pub stores: Known<Vec<Store>>,
     pub projection: Known<Projection>,
     pub clock: Known<Clock>,
@@ -91,14 +97,42 @@ pub struct Grouped {
     pub set: Vec<SubTopology>,
 }
 
+/// Who works in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMembers {
+    pub group: String,
+    /// How many workers it has at the moment, of all machines.
+    pub members: usize,
+    /// How many the settings have this machine's process give it.
+    pub workers_set: u32,
+}
+
 /// What a group has still to read of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLag {
     pub group: String,
     pub topic: String,
     pub records: u64,
+    /// The partition that has most of them, and how many; absent where that is not known.
+    pub most: Option<(u32, u64)>,
     /// How many workers of the group there are at the moment.
     pub members: usize,
+}
+
+impl GroupLag {
+    /// `left`: how many records there are to read, by partition.
+    pub fn of(group: &str, topic: &str, left: &[u64], members: usize) -> GroupLag {
+        GroupLag {
+            group: group.to_owned(),
+            topic: topic.to_owned(),
+            records: left.iter().sum(),
+            most: (0..)
+                .zip(left.iter().copied())
+                .max_by_key(|(_, records)| *records)
+                .filter(|most| most.1 > 0),
+            members,
+        }
+    }
 }
 
 /// The state of one worker on this machine.

@@ -32,7 +32,9 @@ pub fn facts(settings: &Settings) -> anyhow::Result<Facts> {
         topics: Known::None,
         registry: Known::None,
         grouping: Known::NotAsked("the log could not be asked"),
+        members: Known::None,
         lags: Known::None,
+        waiting: status.iter().flatten().flat_map(|status| status.waiting.clone()).collect(),
         stores: Known::None,
         projection: Known::NotAsked("the log could not be asked how far it goes"),
         clock: Known::NotAsked(NO_REGISTRY),
@@ -111,6 +113,7 @@ fn embedded(settings: &Settings, status: Option<Status>, facts: &mut Facts) {
             group: line.group,
             topic: line.topic,
             records: line.records.unsigned_abs(),
+            most: line.partition.zip(line.partition_records.map(i64::unsigned_abs)),
             members: 1,
         };
         let of_groups = status.lags.into_iter().filter(|line| line.group != PROJECTION_GROUP);
@@ -171,8 +174,8 @@ fn lags(log: &Inspection) -> anyhow::Result<Vec<GroupLag>> {
         for group in log.groups(&topic)? {
             let left = group.next_offsets.iter().zip(&bounds);
             let left = left.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0));
-            let records = left.sum::<i64>().unsigned_abs();
-            lags.push(GroupLag { group: group.name, topic: topic.clone(), records, members: 0 });
+            let left: Vec<u64> = left.map(i64::unsigned_abs).collect();
+            lags.push(GroupLag::of(&group.name, &topic, &left, 0));
         }
     }
     Ok(lags)

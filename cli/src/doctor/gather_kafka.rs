@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use runtime::TopicSpec;
 use runtime::log::kafka::{self, Drift, Kafka};
 use topology::SubTopology;
+use topology::regroup::Grouping;
 
-use super::facts::{Brokers, Facts, GroupLag, Known, Store};
+use super::facts::{Brokers, Facts, GroupLag, GroupMembers, Known, Store};
 use super::gather::{grouped, projection, system_clock};
 use crate::service::{catalog, grouping, settled_specs};
 use crate::settings::{STATE_DIR, Settings};
@@ -24,6 +25,7 @@ pub(super) fn facts(settings: &Settings, facts: &mut Facts) -> anyhow::Result<()
     facts.brokers = Known::of(brokers.map(|cluster| Brokers { cluster, replication }).map_err(Into::into));
     if facts.brokers.is().is_none() {
         facts.topics = Known::NotAsked(NO_BROKERS);
+        facts.members = Known::NotAsked(NO_BROKERS);
         facts.lags = Known::NotAsked(NO_BROKERS);
         facts.stores = Known::NotAsked(NO_BROKERS);
         facts.projection = projection(settings, |_| None);
@@ -33,6 +35,7 @@ pub(super) fn facts(settings: &Settings, facts: &mut Facts) -> anyhow::Result<()
     // What is set otherwise can be asked all the same.
     let is_there = |drift: &Drift| !drift.is_missing() && !drift.is_hidden() && drift.setting != "partitions";
     if !facts.topics.is().is_some_and(|drifts| drifts.iter().all(is_there)) {
+        facts.members = Known::NotAsked(NO_TOPICS);
         facts.lags = Known::NotAsked(NO_TOPICS);
         facts.stores = Known::NotAsked(NO_TOPICS);
         facts.projection = projection(settings, |_| None);
@@ -40,10 +43,27 @@ pub(super) fn facts(settings: &Settings, facts: &mut Facts) -> anyhow::Result<()
     }
     let log = Kafka::open_to_look(options, specs.clone(), system_clock())?;
     facts.grouping = grouped(settings, log.note(grouping::NOTE).map_err(Into::into));
+    let applied = facts.grouping.is().and_then(|grouped| grouped.applied.as_ref());
+    facts.members = Known::of(members(&log, &settings.subtopologies, applied));
     facts.lags = Known::of(lags(&log, &settings.subtopologies));
     facts.stores = Known::of(stores(&log, settings, &specs));
     facts.projection = projection(settings, |topic| log.end_offsets(topic).ok());
     Ok(())
+}
+
+/// Of the groups that the log is worked on by: in others that are set nobody can be.
+fn members(
+    log: &Kafka,
+    set: &[SubTopology],
+    applied: Option<&Grouping>,
+) -> anyhow::Result<Vec<GroupMembers>> {
+    let mut told = Vec::new();
+    for group in applied.map_or_else(|| set.to_vec(), Grouping::subtopologies) {
+        let members = log.group_members(&group.name)?.len();
+        let workers_set = set.iter().find(|one| one.name == group.name).map_or(0, |one| one.workers);
+        told.push(GroupMembers { group: group.name, members, workers_set });
+    }
+    Ok(told)
 }
 
 fn lags(log: &Kafka, groups: &[SubTopology]) -> anyhow::Result<Vec<GroupLag>> {
@@ -51,8 +71,7 @@ fn lags(log: &Kafka, groups: &[SubTopology]) -> anyhow::Result<Vec<GroupLag>> {
     for group in groups {
         let members = log.group_members(&group.name)?.len();
         for topic in group.topics() {
-            let records = log.lag_records(&group.name, topic)?.iter().sum();
-            lags.push(GroupLag { group: group.name.clone(), topic: topic.to_owned(), records, members });
+            lags.push(GroupLag::of(&group.name, topic, &log.lag_records(&group.name, topic)?, members));
         }
     }
     Ok(lags)

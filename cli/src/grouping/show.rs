@@ -49,7 +49,7 @@ fn print(view: &TopologyView, settings: &Settings, is_set: bool) {
             group.processors.clone(),
             topics,
             records,
-            group.members.clone().unwrap_or_else(|| vec!["-".to_owned()]),
+            group.members.clone().filter(|some| !some.is_empty()).unwrap_or_else(|| vec!["-".to_owned()]),
         ]);
     }
     println!("{rows}");

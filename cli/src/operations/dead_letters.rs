@@ -10,8 +10,8 @@ use bytes::Bytes;
 use domain::Timestamp;
 use runtime::log::Limits;
 use runtime::shard::{
-    HEADER_KIND, HEADER_OFFSET, HEADER_PARTITION, HEADER_PROCESSOR, HEADER_REASON, HEADER_TIMER_NAME,
-    HEADER_TIMESTAMP_MS, HEADER_TOPIC,
+    HEADER_KEY, HEADER_KIND, HEADER_LEFT_OUT, HEADER_OFFSET, HEADER_PARTITION, HEADER_PROCESSOR,
+    HEADER_REASON, HEADER_TIMER_NAME, HEADER_TIMESTAMP_MS, HEADER_TOPIC,
 };
 use runtime::{Outgoing, Record};
 use schemas::topics::DEAD_LETTERS;
@@ -57,6 +57,9 @@ pub struct Letter {
     pub timer: Option<String>,
     pub key: Option<String>,
     pub value_bytes: usize,
+    /// What of the record is not here, since no record may be so large; absent: all of it is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
     /// When it was sent again, the last time; absent: it was not.
     pub replayed_at: Option<String>,
 }
@@ -96,10 +99,19 @@ pub fn id(partition: u32, offset: i64) -> String {
     format!("{partition}:{offset}")
 }
 
-fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
+fn header_bytes<'r>(record: &'r Record, name: &str) -> Option<&'r [u8]> {
     // The shard's own headers stand last: a record that brought some of the same name does not hide them.
-    let found = record.headers.iter().rev().find(|(found, _)| &**found == name)?;
-    std::str::from_utf8(&found.1).ok()
+    record.headers.iter().rev().find(|(found, _)| &**found == name).map(|(_, value)| &**value)
+}
+
+fn header<'r>(record: &'r Record, name: &str) -> Option<&'r str> {
+    std::str::from_utf8(header_bytes(record, name)?).ok()
+}
+
+/// What of it is not here.
+fn left_out(record: &Record) -> Option<&str> {
+    // An outsider may have brought a header of this name.
+    header(record, HEADER_LEFT_OUT).filter(|_| record.value.is_none())
 }
 
 fn is_mark(record: &Record) -> bool {
@@ -118,8 +130,9 @@ fn letter(record: &Record, replayed_at_ms: Option<i64>) -> Letter {
         offset: header(record, HEADER_OFFSET).and_then(|text| text.parse().ok()),
         processor: owned(HEADER_PROCESSOR),
         timer: owned(HEADER_TIMER_NAME),
-        key: record.key.as_deref().map(text),
+        key: record.key.as_deref().or_else(|| header_bytes(record, HEADER_KEY)).map(text),
         value_bytes: record.value.as_ref().map_or(0, Bytes::len),
+        left_out: left_out(record).map(str::to_owned),
         replayed_at: replayed_at_ms.map(|at| Timestamp(at).to_string()),
     }
 }
@@ -257,6 +270,14 @@ impl Operations {
                 ),
                 None => "its own headers left no room to note where it came from".to_owned(),
             });
+        }
+        if let Some(left_out) = left_out(record) {
+            return Err(format!(
+                "no record may be as large as it was, and part of it was left out: {left_out}"
+            ));
+        }
+        if record.key.is_none() && header_bytes(record, HEADER_KEY).is_some() {
+            return Err("its key is longer than any may be".to_owned());
         }
         let topic = header(record, HEADER_TOPIC).ok_or("it does not say which topic it came from")?;
         let spec = self.store.log.topics().get(topic);

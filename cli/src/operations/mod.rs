@@ -8,6 +8,7 @@ use projection::Projection;
 use serde::de::DeserializeOwned;
 
 use crate::control::{Client, Request};
+use crate::service::vitals::Vitals;
 use crate::service::{Behaviour, Store, catalog};
 use crate::settings::Settings;
 use crate::submit::fate::fate;
@@ -25,6 +26,8 @@ pub struct Operations {
     behaviour: Arc<Behaviour>,
     /// Since when the service runs; absent where this process only looks.
     started_at: Option<Timestamp>,
+    /// What the parts of that service say of themselves.
+    vitals: Option<Arc<Vitals>>,
     /// Opened when it is first asked for.
     queries: OnceLock<Queries>,
 }
@@ -60,13 +63,14 @@ impl Operations {
             settings: settings.clone(),
             behaviour,
             started_at: None,
+            vitals: None,
             queries: OnceLock::new(),
         }
     }
 
     /// Beside the service that runs in this process since `started_at`.
-    pub fn running(self, started_at: Timestamp) -> Operations {
-        Operations { started_at: Some(started_at), ..self }
+    pub fn running(self, started_at: Timestamp, vitals: Arc<Vitals>) -> Operations {
+        Operations { started_at: Some(started_at), vitals: Some(vitals), ..self }
     }
 
     fn is_running(&self) -> bool {

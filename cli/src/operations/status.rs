@@ -7,14 +7,15 @@ use domain::order::OrderState;
 use domain::order::event::OrderEvent;
 use projection::query::Summary;
 use runtime::log::Limits;
-use runtime::log::kafka::Following;
+use runtime::log::kafka::{Following, Restoration};
 use schemas::topics;
 use serde::{Deserialize, Serialize};
 use topology::{Processor, Stream};
 
 use super::Operations;
-use super::topics::PROJECTION_GROUP;
+use super::topics::{GroupView, PROJECTION_GROUP};
 use crate::order::word;
+use crate::service::waiting::Waiting;
 use crate::service::{LEDGER_DIR, LOG_DIR, catalog, disk_left_bytes};
 use crate::settings::STATE_DIR;
 
@@ -24,6 +25,8 @@ pub const DISK_LEFT_BYTES_WELL: u64 = 512 << 20;
 pub const LAG_RECORDS_WELL: i64 = 100_000;
 /// What is asked of the projection is older than the orders when it has more than this to read.
 pub const PROJECTION_LAG_RECORDS_WELL: i64 = 20_000;
+/// A part that has tried the same again for so long does not go on by itself.
+pub const WAITED_MS_WELL: i64 = 5_000;
 /// How many of the newest events of each partition are looked at for when a stage did something last.
 const EVENTS_LOOKED_AT_MAX: i64 = 2_000;
 const READ: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
@@ -57,6 +60,12 @@ pub struct Status {
     pub dead_letters_open: usize,
     pub stages: Vec<StageLine>,
     pub lags: Vec<LagLine>,
+    /// What parts of this process try again and again, and why; a worker holds all that it has meanwhile.
+    pub waiting: Vec<WaitingLine>,
+    /// On Kafka, the sub-topologies of which this process has no workers: they are left to others.
+    pub groups_elsewhere: Vec<String>,
+    /// On Kafka, the partitions that its workers were given and whose state they are still reading.
+    pub restoring: Vec<RestoringLine>,
     /// On Kafka, of which partitions that others have the workers of this process keep copies.
     pub standbys: Vec<StandbyLine>,
     /// Earlier versions, which may still be the service that answers, name it otherwise.
@@ -89,6 +98,72 @@ pub struct LagLine {
     pub topic: String,
     pub group: String,
     pub records: i64,
+    /// The partition that has most of them, and how many; absent where there are none, and in what earlier versions answer.
+    #[serde(default)]
+    pub partition: Option<u32>,
+    #[serde(default)]
+    pub partition_records: Option<i64>,
+}
+
+impl LagLine {
+    fn of(topic: &str, group: GroupView) -> LagLine {
+        let most = (0..).zip(&group.lags).max_by_key(|(_, records)| **records).filter(|most| *most.1 > 0);
+        LagLine {
+            topic: topic.to_owned(),
+            group: group.group,
+            records: group.lag,
+            partition: most.map(|(partition, _)| partition),
+            partition_records: most.map(|(_, records)| *records),
+        }
+    }
+}
+
+/// A part that does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingLine {
+    /// A worker's name, or `projection`.
+    pub part: String,
+    /// At which record, as `topic partition:offset`, or timer.
+    pub at: String,
+    pub reason: String,
+    pub since: String,
+    pub waited_ms: i64,
+}
+
+impl WaitingLine {
+    fn of(waiting: Waiting, now_ms: i64) -> WaitingLine {
+        let Waiting { part, at, reason, since_ms } = waiting;
+        let waited_ms = now_ms.saturating_sub(since_ms).max(0);
+        WaitingLine { part, at, reason, since: Timestamp(since_ms).to_string(), waited_ms }
+    }
+
+    /// Whether it goes on by itself at any moment, for all that is known.
+    pub fn is_well(&self) -> bool {
+        self.waited_ms < WAITED_MS_WELL
+    }
+
+    /// In words.
+    pub fn told(&self) -> String {
+        format!("{} has not gone on since {}, at {}: {}", self.part, self.since, self.at, self.reason)
+    }
+}
+
+/// What a worker is yet to have of its own state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoringLine {
+    pub worker: String,
+    pub partition: u32,
+    /// How much of the changelog is still to be read; absent before that has begun.
+    pub records: Option<u64>,
+}
+
+impl From<Restoration> for RestoringLine {
+    fn from(restoration: Restoration) -> RestoringLine {
+        let Restoration { worker, partition, left_records } = restoration;
+        RestoringLine { worker: worker.to_string(), partition, records: left_records }
+    }
 }
 
 /// What a worker keeps of the state of others.
@@ -167,6 +242,9 @@ impl Operations {
             projection_failure,
             projection_lag_records,
             lags,
+            waiting: self.waiting(),
+            groups_elsewhere: self.groups_elsewhere(),
+            restoring: self.store.log.restoring().into_iter().map(RestoringLine::from).collect(),
             standbys: self.store.log.following().into_iter().map(StandbyLine::from).collect(),
             disk: self.disk()?,
             ..Status::default()
@@ -174,6 +252,17 @@ impl Operations {
         status.problems = self.problems(&status);
         status.healthy = status.problems.is_empty();
         Ok(status)
+    }
+
+    fn waiting(&self) -> Vec<WaitingLine> {
+        let now_ms = self.store.clock.now_ms();
+        let waiting = self.vitals.as_ref().map(|vitals| vitals.waiting()).unwrap_or_default();
+        waiting.into_iter().map(|waiting| WaitingLine::of(waiting, now_ms)).collect()
+    }
+
+    fn groups_elsewhere(&self) -> Vec<String> {
+        let groups = self.settings.subtopologies.iter().filter(|group| group.workers == 0);
+        groups.map(|group| group.name.clone()).collect()
     }
 
     /// Why it is not well. What happens to orders (cases, stuck orders, dead letters) is business, and no fault of the service.
@@ -187,6 +276,8 @@ impl Operations {
         problems.extend(status.projection_failure.iter().map(|reason| {
             format!("orders are handled, and not shown, since the projection cannot be read: {reason}")
         }));
+        let waiting = status.waiting.iter().filter(|line| !line.is_well());
+        problems.extend(waiting.map(WaitingLine::told));
         if status.disk.left_bytes < DISK_LEFT_BYTES_WELL {
             problems.push(format!(
                 "{} MiB are left on the disk of the data directory; below {} MiB somebody should make room",
@@ -215,11 +306,7 @@ impl Operations {
         let mut lags = Vec::new();
         for topic in [topics::ORDER_EVENTS, topics::PRODUCT_EVENTS] {
             let group = self.group_of_projection(topic)?;
-            lags.extend(group.map(|group| LagLine {
-                topic: topic.to_owned(),
-                group: group.group,
-                records: group.lag,
-            }));
+            lags.extend(group.map(|group| LagLine::of(topic, group)));
         }
         Ok(Projected { summary, lags })
     }
@@ -229,7 +316,7 @@ impl Operations {
         let mut lags = Vec::new();
         for topic in names {
             for group in self.groups_of_log(&topic)? {
-                lags.push(LagLine { topic: topic.clone(), group: group.group, records: group.lag });
+                lags.push(LagLine::of(&topic, group));
             }
         }
         Ok(lags)

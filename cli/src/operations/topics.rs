@@ -59,14 +59,18 @@ pub struct GroupView {
     pub positions: Vec<Option<i64>>,
     /// How many records it has still to read.
     pub lag: i64,
+    /// The same by partition; empty in what earlier versions answer.
+    #[serde(default)]
+    pub lags: Vec<i64>,
 }
 
 impl GroupView {
     /// `bounds`: of each partition, where it begins and ends.
     fn of(group: String, positions: Vec<Option<i64>>, bounds: &[(i64, i64)]) -> GroupView {
-        let lags = positions.iter().zip(bounds);
-        let lag = lags.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0)).sum();
-        GroupView { group, positions, lag }
+        let stands = positions.iter().zip(bounds);
+        let lags = stands.map(|(next, (begin, end))| (end - next.unwrap_or(0).max(*begin)).max(0));
+        let lags: Vec<i64> = lags.collect();
+        GroupView { group, positions, lag: lags.iter().sum(), lags }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct GroupView {
     pub name: String,
     pub processors: Vec<String>,
     pub reads: Vec<ReadView>,
-    /// Who works in it at the moment, of all machines; absent where that is this process, or nobody.
+    /// Who works in it at the moment, of all machines; absent on one machine, where it is this process or nobody.
     pub members: Option<Vec<String>>,
 }
 

@@ -26,6 +26,7 @@ pub mod projected;
 pub mod projecting;
 mod store;
 pub mod vitals;
+pub mod waiting;
 pub mod watch;
 mod watched;
 
@@ -106,10 +107,14 @@ impl Service {
             stop_wait: Duration::from_millis(settings.node.stop_wait_ms),
         };
         for group in &settings.subtopologies {
+            if group.workers == 0 {
+                tracing::info!(group = group.name, "it has no workers here and is left to other processes");
+            }
             for number in 0..group.workers {
                 service.start_worker(settings, group, number, &group.topics())?;
             }
         }
+        service.start_restoring()?;
         service.start_heartbeat(settings)?;
         service.start_projection(settings)?;
         service.start_lags(settings)?;
@@ -156,7 +161,7 @@ impl Service {
         let (codec, state) = (self.store.codec.clone(), self.store.state.clone());
         let line = Line::new(group.clone(), codec, state, line_settings(settings));
         let vitals = self.vitals.clone();
-        let watched = Watched { line, vitals, group: group.name.clone(), worker: name.clone() };
+        let watched = Watched::new(line, vitals, &group.name, &name);
         let shard_settings = runtime::Settings {
             batch_records_max: settings.batch.records_max,
             batch_bytes_max: settings.batch.bytes_max,
@@ -166,6 +171,12 @@ impl Service {
         };
         let worker = Worker::new(member, watched, self.store.clock.clone(), shard_settings)?;
         self.spawn(name, move |stop| Ok(worker.run(stop)?))
+    }
+
+    /// What it is yet to restore is to be seen at a terminal.
+    fn start_restoring(&mut self) -> anyhow::Result<()> {
+        let store = self.store.clone();
+        self.spawn("restoring".to_owned(), move |stop| crate::restoring::show(&store, stop))
     }
 
     fn start_heartbeat(&mut self, settings: &Settings) -> anyhow::Result<()> {
@@ -230,6 +241,11 @@ impl Service {
             std::thread::Builder::new().name(name.clone()).spawn(run).context("could not start a thread")?;
         self.threads.push((name, thread));
         Ok(())
+    }
+
+    /// What its parts say of themselves.
+    pub fn vitals(&self) -> Arc<Vitals> {
+        self.vitals.clone()
     }
 
     pub fn stop_signal(&self) -> StopSignal {

@@ -12,8 +12,9 @@ use runtime::log::{Limits, Position};
 use runtime::{AnyReader, Record, StopSignal};
 
 use super::backoff::{Backoff, log_may_pass, until_done};
-use super::projected::{TOPICS, applied, ends};
+use super::projected::{TOPICS, applied, ends, unexplained};
 use super::vitals::{PROJECTION, Vitals};
+use super::watched::place;
 use super::{Store, heartbeat};
 
 /// As many bytes of events as go into one transaction.
@@ -101,7 +102,7 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let Some(projection) = open(url, store, stop).await? else { return Ok(()) };
+        let Some(projection) = open(url, store, vitals, stop).await? else { return Ok(()) };
         let ended = match Pump::new(&projection, store, keeping, vitals, stop).await {
             Ok(Some(mut pump)) => pump.run(stop).await,
             Ok(None) => Ok(()),
@@ -113,12 +114,20 @@ pub fn run(
 }
 
 /// Opens the database, however long it is out of reach; `None` where `stop` came first.
-async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Option<Projection>> {
+async fn open(
+    url: &str,
+    store: &Store,
+    vitals: &Vitals,
+    stop: &StopSignal,
+) -> anyhow::Result<Option<Projection>> {
     let lag = Lag::new();
     let mut backoff = Backoff::new();
     loop {
         match Projection::open(url).await {
-            Ok(projection) => return Ok(Some(projection)),
+            Ok(projection) => {
+                vitals.goes_on(PROJECTION);
+                return Ok(Some(projection));
+            }
             Err(error) if error.is_passing() => {
                 // Nobody knows yet how much of it is applied: at most, nothing.
                 if let Some(ends) = ends_now(store)? {
@@ -126,6 +135,7 @@ async fn open(url: &str, store: &Store, stop: &StopSignal) -> anyhow::Result<Opt
                 }
                 let (error, backoff_ms) = (format!("{:#}", anyhow::Error::from(error)), backoff.pause_ms());
                 tracing::warn!(error, backoff_ms, "projection is out of reach, it is tried again");
+                vitals.waits(PROJECTION, "its database", &error);
             }
             Err(error) => return Err(error.into()),
         }
@@ -320,8 +330,33 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// Says that it waits at the first of these records.
+    fn waits(&self, records: &[Record], reason: &str) {
+        let at = records.first().map(place).unwrap_or_default();
+        self.vitals.waits(PROJECTION, &at, reason);
+    }
+
+    /// Until a registry that is away has said what these are: to pass over them would leave a hole that nobody need have.
+    fn explained(&self, records: &[Record], stop: &StopSignal) -> bool {
+        let mut backoff = Backoff::new();
+        while let Some(error) = unexplained(&self.store.codec, records) {
+            if backoff.is_to_be_told() {
+                let backoff_ms = backoff.pause_ms();
+                tracing::warn!(error, backoff_ms, "an event cannot be read yet, the projection waits");
+            }
+            self.waits(records, &error);
+            if backoff.wait(stop) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Applies a batch however often it takes.
     async fn apply(&self, records: &[Record], stop: &StopSignal) -> Batch {
+        if !self.explained(records, stop) {
+            return Batch::Stopped;
+        }
         // Decoded anew for each try: a second copy of a batch would cost memory always, and a second try is rare.
         let batch = || records.iter().map(|record| applied(&self.store.codec, record)).collect();
         let oldest = records.iter().map(|record| record.timestamp_ms).min();
@@ -336,6 +371,7 @@ impl<'a> Pump<'a> {
             }
             let damaged = error.is_damage();
             let error = format!("{:#}", anyhow::Error::from(error));
+            self.waits(records, &error);
             if damaged {
                 tracing::error!(
                     error,
@@ -350,6 +386,7 @@ impl<'a> Pump<'a> {
                 return Batch::Stopped;
             }
         }
+        self.vitals.goes_on(PROJECTION);
         let left = self.reader.lag_records();
         // What comes next was written after what was applied.
         let newest = records.iter().map(|record| record.timestamp_ms).max();

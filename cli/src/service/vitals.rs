@@ -7,6 +7,7 @@ use gateway::{Part, Report};
 use runtime::Clock;
 use topology::KeyedBy;
 
+use super::waiting::{Waiting, Waits};
 use crate::settings::{LogKind, Settings};
 
 /// The projection's name among the stages.
@@ -20,6 +21,8 @@ struct Group {
     name: String,
     stages: Vec<&'static str>,
     partitions: u32,
+    /// This process has workers of it. Of others it only hears.
+    is_here: bool,
 }
 
 /// Shared by all parts: each says how it is, anybody may ask.
@@ -36,6 +39,7 @@ pub struct Vitals {
     log_open: AtomicBool,
     stopping: AtomicBool,
     projection_lag_records: AtomicU64,
+    waits: Waits,
     changing: Mutex<Changing>,
 }
 
@@ -59,6 +63,7 @@ impl Vitals {
                 Some(KeyedBy::Order | KeyedBy::Product) => settings.log.partitions,
                 Some(KeyedBy::System) | None => 1,
             },
+            is_here: group.workers > 0,
         });
         Vitals {
             started_at_ms: clock.now_ms(),
@@ -70,6 +75,7 @@ impl Vitals {
             log_open: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             projection_lag_records: AtomicU64::new(LAG_UNKNOWN),
+            waits: Waits::default(),
             changing: Mutex::default(),
         }
     }
@@ -113,6 +119,21 @@ impl Vitals {
         self.projection_lag_records.store(lag_records, Ordering::Release);
     }
 
+    /// A part (a worker, the projection) tries again what is there, since it cannot be done now.
+    pub fn waits(&self, part: &str, at: &str, reason: &str) {
+        self.waits.note(part, at, reason, self.clock.now_ms());
+    }
+
+    /// The part goes on.
+    pub fn goes_on(&self, part: &str) {
+        self.waits.forget(part);
+    }
+
+    /// All parts that do not go on.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.waits.all()
+    }
+
     /// A stage has passed on the heartbeat that was sent then.
     pub fn beat(&self, stage: &str, partition: u32, sent_at_ms: i64) {
         let mut changing = self.changing();
@@ -133,9 +154,20 @@ impl Vitals {
         changing.assigned.iter().map(count).collect()
     }
 
-    /// Of each stage: the age of its last heartbeat in its slowest partition, and which that is. A stage that never passed one on is as old
-    /// as the process. Empty where none are sent.
+    /// Of each stage, of other processes too: the age of its last heartbeat in its slowest partition, and which that is. A stage that never
+    /// passed one on is as old as the process. Empty where none are sent.
     pub fn heartbeat_ages_ms(&self) -> Vec<(&str, i64, u32)> {
+        self.ages_ms(|_| true)
+    }
+
+    /// The stages of those groups, and the projection, each with its partitions.
+    fn stages(&self, is_meant: fn(&Group) -> bool) -> impl Iterator<Item = (&'static str, u32)> {
+        let groups = self.groups.iter().filter(move |group| is_meant(group));
+        let stages = groups.flat_map(|group| group.stages.iter().map(|stage| (*stage, group.partitions)));
+        stages.chain([(PROJECTION, 1)])
+    }
+
+    fn ages_ms(&self, is_meant: fn(&Group) -> bool) -> Vec<(&str, i64, u32)> {
         if self.heartbeat_interval_ms == 0 {
             return Vec::new();
         }
@@ -148,16 +180,14 @@ impl Vitals {
             let ages = (0..partitions).map(|partition| (age(stage, partition), partition));
             ages.max().unwrap_or((0, 0))
         };
-        let stages =
-            self.groups.iter().flat_map(|group| group.stages.iter().map(|it| (*it, group.partitions)));
-        let all = stages.chain([(PROJECTION, 1)]).map(|(stage, partitions)| {
+        let all = self.stages(is_meant).map(|(stage, partitions)| {
             let (age_ms, partition) = slowest(stage, partitions);
             (stage, age_ms, partition)
         });
         all.collect()
     }
 
-    /// Whether every stage has passed on a heartbeat in each of its partitions.
+    /// Whether every stage that runs here has passed on a heartbeat in each of its partitions, wherever those are.
     pub fn has_heard_all(&self) -> bool {
         self.unheard().is_none()
     }
@@ -165,10 +195,8 @@ impl Vitals {
     /// The first stage and partition that has passed on none yet.
     fn unheard(&self) -> Option<(&str, u32)> {
         let changing = self.changing();
-        let stages =
-            self.groups.iter().flat_map(|group| group.stages.iter().map(|it| (*it, group.partitions)));
-        let mut all = stages
-            .chain([(PROJECTION, 1)])
+        let mut all = self
+            .stages(|group| group.is_here)
             .flat_map(|(stage, partitions)| (0..partitions).map(move |partition| (stage, partition)));
         all.find(|(stage, partition)| !changing.beats.contains_key(&((*stage).to_owned(), *partition)))
     }
@@ -225,9 +253,10 @@ impl Vitals {
         }
     }
 
+    /// What other processes do is theirs to say: one that waited for the other, and that for it, would both never be ready.
     fn heartbeats_missing(&self) -> Option<String> {
         let allowed_ms = self.limits.heartbeat_age_ms_max;
-        let ages = self.heartbeat_ages_ms();
+        let ages = self.ages_ms(|group| group.is_here);
         let late = ages.iter().filter(|(_, age_ms, _)| *age_ms > allowed_ms);
         let late: Vec<String> = late
             .map(|(stage, age_ms, partition)| {
@@ -316,6 +345,42 @@ mod tests {
         vitals.beat("inventory", 3, 90_000);
         vitals.beat("inventory", 3, 5_000);
         check(&vitals, &[]);
+    }
+
+    #[test]
+    fn what_is_left_to_other_processes_is_not_waited_for_and_its_age_is_told() {
+        let mut settings = Settings::default();
+        settings.log.kind = LogKind::Kafka;
+        settings.subtopologies[0].workers = 0;
+        let clock = ManualClock::at(1_000);
+        let vitals = Vitals::new(&settings, Arc::new(clock.clone()));
+        vitals.log_opened();
+        vitals.catalog_published("1");
+        vitals.projected(0);
+        let beat = |sent_at_ms| {
+            (0..8).for_each(|partition| vitals.beat("inventory", partition, sent_at_ms));
+            vitals.beat("downstream", 0, sent_at_ms);
+            vitals.beat(PROJECTION, 0, sent_at_ms);
+        };
+        check(&vitals, &[("heartbeats", "inventory (partition 0) has passed on none yet")]);
+        beat(1_000);
+        check(&vitals, &[]);
+        assert!(vitals.has_heard_all());
+        clock.set(91_000);
+        check(
+            &vitals,
+            &[(
+                "heartbeats",
+                "inventory (partition 7) has passed on none for 90 s; downstream (partition 0) has passed on none for 90 s; \
+                 projection (partition 0) has passed on none for 90 s",
+            )],
+        );
+        beat(90_000);
+        check(&vitals, &[]);
+        assert!(
+            vitals.heartbeat_ages_ms().contains(&("capture", 90_000, 7)),
+            "who watches the metrics sees it"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A line, with an eye on which partitions it has.
+//! A line, with an eye on which partitions it has, and on what it tries again.
 use std::sync::Arc;
 
 use runtime::{DueTimer, Handler, HandlerError, Record, Step};
@@ -6,12 +6,42 @@ use topology::Line;
 
 use super::vitals::Vitals;
 
-/// Does what the line does, and says which partitions its worker was given.
+/// Does what the line does, and says which partitions its worker was given, and what keeps it from going on.
 pub struct Watched {
-    pub line: Line,
-    pub vitals: Arc<Vitals>,
-    pub group: String,
-    pub worker: String,
+    line: Line,
+    vitals: Arc<Vitals>,
+    group: String,
+    worker: String,
+    /// What is tried again: its batch is thrown away each time, with all that the worker has.
+    waits_at: Option<String>,
+}
+
+impl Watched {
+    pub fn new(line: Line, vitals: Arc<Vitals>, group: &str, worker: &str) -> Watched {
+        Watched { line, vitals, group: group.to_owned(), worker: worker.to_owned(), waits_at: None }
+    }
+
+    /// Says so where it is to be tried again, and where that is done at last. Others may be done before its turn comes again.
+    fn noted(&mut self, at: impl Fn() -> String, done: Result<(), HandlerError>) -> Result<(), HandlerError> {
+        if let Err(HandlerError::Retry(reason)) = &done {
+            let at = at();
+            self.vitals.waits(&self.worker, &at, reason);
+            self.waits_at = Some(at);
+        } else if self.waits_at.as_ref().is_some_and(|waits_at| *waits_at == at()) {
+            self.goes_on();
+        }
+        done
+    }
+
+    fn goes_on(&mut self) {
+        self.vitals.goes_on(&self.worker);
+        self.waits_at = None;
+    }
+}
+
+/// A record by its place, as dead letters have it.
+pub(super) fn place(record: &Record) -> String {
+    format!("{} {}:{}", record.topic, record.partition, record.offset)
 }
 
 impl Handler for Watched {
@@ -20,11 +50,17 @@ impl Handler for Watched {
     }
 
     fn on_record(&mut self, step: &mut Step<'_>, record: &Record) -> Result<(), HandlerError> {
-        self.line.on_record(step, record)
+        let done = self.line.on_record(step, record);
+        self.noted(|| place(record), done)
     }
 
     fn on_timer(&mut self, step: &mut Step<'_>, timer: &DueTimer) -> Result<(), HandlerError> {
-        self.line.on_timer(step, timer)
+        let done = self.line.on_timer(step, timer);
+        let at = || {
+            let key = String::from_utf8_lossy(&timer.key);
+            format!("timer {} of {}, {key}", timer.name, timer.processor)
+        };
+        self.noted(at, done)
     }
 
     fn on_appended(&mut self) {
@@ -41,6 +77,10 @@ impl Handler for Watched {
 
     fn on_partitions(&mut self, partitions: &[u32]) {
         self.vitals.assigned(&self.group, &self.worker, partitions);
+        // It may lie with another by now; if not, that is noted again.
+        if self.waits_at.is_some() {
+            self.goes_on();
+        }
         self.line.on_partitions(partitions);
     }
 }

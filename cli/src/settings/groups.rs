@@ -2,8 +2,9 @@
 use toml::de::{DeArray, DeTable, DeValue};
 use topology::{Processor, SubTopology};
 
+use super::kafka::text;
 use super::keys::{SUBTOPOLOGY, SUBTOPOLOGY_KEYS, WORKERS_MAX};
-use super::load::{Finding, Origin, Page, did_you_mean, kind_of};
+use super::load::{Finding, Origin, Page, Values, did_you_mean, kind_of};
 use super::nearest::nearest;
 
 /// The longest name: it is part of every position that is kept.
@@ -27,6 +28,27 @@ pub(super) fn read(
         }
     }
     groups
+}
+
+/// A sub-topology is left to other processes only where there can be others. `groups`: each with its place.
+pub(super) fn check_workers<'g>(
+    values: &Values,
+    groups: impl Iterator<Item = (&'g SubTopology, &'g Origin)>,
+) -> Vec<Finding> {
+    let (kind, _) = text(values, "log.kind");
+    if kind == "kafka" {
+        return Vec::new();
+    }
+    let left = groups.filter(|(group, _)| group.workers == 0);
+    let finding = |(group, place): (&SubTopology, &Origin)| Finding {
+        place: place.clone(),
+        what: format!(
+            "{SUBTOPOLOGY} \"{}\" has workers = 0, and log.kind is \"{kind}\": that log has one process, so nobody would do its \
+             work; expected 1 to {WORKERS_MAX}",
+            group.name
+        ),
+    };
+    left.map(finding).collect()
 }
 
 struct Reading<'a> {
@@ -119,11 +141,11 @@ impl Reading<'_> {
     }
 
     fn workers(&mut self, place: Origin, value: &DeValue<'_>) -> Option<u32> {
-        let expected = format!("expected a whole number from 1 to {WORKERS_MAX}");
+        let expected = format!("expected a whole number from 0 to {WORKERS_MAX}");
         let shown = match value {
             DeValue::Integer(integer) => {
                 let found = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-                let right = found.filter(|found| (1..=WORKERS_MAX).contains(found));
+                let right = found.filter(|found| (0..=WORKERS_MAX).contains(found));
                 match right.and_then(|right| u32::try_from(right).ok()) {
                     Some(workers) => return Some(workers),
                     None => integer.as_str().to_owned(),

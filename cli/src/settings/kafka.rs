@@ -121,7 +121,7 @@ impl Settings {
 }
 
 /// The text of a key, and where it came from.
-fn text<'v>(values: &'v Values, name: &str) -> (&'v str, &'v Origin) {
+pub(super) fn text<'v>(values: &'v Values, name: &str) -> (&'v str, &'v Origin) {
     match values.get(name) {
         Some((Value::Text(text), origin)) => (text, origin),
         Some((Value::Flag(_) | Value::Whole(_), _)) | None => panic!("\"{name}\" is a text"),

@@ -168,7 +168,7 @@ pub const KEYS: &[Key] = &[
         says: "Not ready while a stage has passed on no heartbeat for so long. Must be longer than the interval of the heartbeats." },
 
     Key { name: "heartbeat.interval_ms", kind: whole(0, 3_600_000), default: "10000", unit: "ms",
-        says: "How often a heartbeat is sent through every shard; 0 sends none, and then nobody sees a shard that hangs." },
+        says: "How often a heartbeat is sent through every shard; 0 sends none: then nobody sees a shard that hangs, and brokers forget the positions of inputs in which nothing comes for offsets.retention.minutes." },
 
     Key { name: "logging.format", kind: Kind::Choice(&["pretty", "json"]), default: "pretty", unit: "",
         says: "\"pretty\" for people, \"json\" for programs, a line each." },
@@ -181,7 +181,7 @@ pub const KEYS: &[Key] = &[
 pub const SUBTOPOLOGY_KEYS: &[(&str, &str)] = &[
     ("name", "Its name, of letters, digits, - and _: the group under which its positions are kept."),
     ("processors", "capture, validation, decomposition, orchestration, fallout, stuckOrders (keyed by order), inventory (by product), downstream (by system). All of one sub-topology have the same kind of key."),
-    ("workers", "Threads, from 1 to 64; more than there are partitions are idle."),
+    ("workers", "Threads of this process, from 0 to 64; more than there are partitions are idle. On Kafka each process says its own number, and with 0 it leaves the sub-topology to processes that have some. An embedded log has one process: there it is 1 or more."),
 ];
 
 /// The key of this name.

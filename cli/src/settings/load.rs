@@ -286,6 +286,8 @@ impl Reading {
             self.groups = SubTopology::defaults();
             self.groups_origin = vec![Origin::Default; self.groups.len()];
         }
+        let placed = self.groups.iter().zip(&self.groups_origin);
+        self.findings.extend(groups::check_workers(&self.values, placed));
         // Where one of them could not be read, the others say little.
         if self.findings.is_empty()
             && let Err(error) = topology::check(&self.groups)

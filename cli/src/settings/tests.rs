@@ -154,6 +154,46 @@ fn subtopologies_are_read_and_what_is_wrong_with_them_is_found() {
     check("subtopology = 3\n", &["o.toml:1: subtopology is a list of tables; write [[subtopology]]"]);
 }
 
+/// The defaults, with so many workers each.
+fn with_workers(workers: [&str; 3]) -> String {
+    let tables = SubTopology::defaults().into_iter().zip(workers).map(|(group, workers)| {
+        let names: Vec<&str> = group.processors.iter().map(|processor| processor.name()).collect();
+        format!("[[subtopology]]\nname = {:?}\nprocessors = {names:?}\nworkers = {workers}\n", group.name)
+    });
+    tables.collect()
+}
+
+#[test]
+fn a_sub_topology_may_be_left_to_other_processes_where_there_can_be_others() {
+    let kafka = "[node]\nname = \"a\"\n[log]\nkind = \"kafka\"\n[registry]\nurl = \"http://r:8081\"\n[kafka]\nbrokers = \"b:9092\"\n";
+    for (shown, workers) in [(["0", "3", "0"], [0, 3, 0]), (["0", "0", "0"], [0, 0, 0])] {
+        let loaded = loaded(&format!("{kafka}{}", with_workers(shown)), &[], &[]).unwrap();
+        let groups = loaded.settings.subtopologies;
+        assert_eq!(groups.iter().map(|group| group.workers).collect::<Vec<_>>(), workers);
+        // Which groups there are is the same on all machines.
+        assert!(topology::regroup::Grouping::first(&SubTopology::defaults()).is(&groups));
+    }
+    check(
+        &with_workers(["0", "1", "0"]),
+        &[
+            "o.toml:1: subtopology \"orders\" has workers = 0, and log.kind is \"embedded\": that log has one process, so nobody would do its work; expected 1 to 64",
+            "o.toml:9: subtopology \"downstreams\" has workers = 0, and log.kind is \"embedded\": that log has one process, so nobody would do its work; expected 1 to 64",
+        ],
+    );
+    // Whoever says last which log it is.
+    let text = format!("{kafka}{}", with_workers(["1", "0", "1"]));
+    let found = findings(&text, &[("ORDERSTREAM__LOG__KIND", "embedded")], &[]);
+    assert!(found.len() == 1 && found[0].contains("\"products\" has workers = 0"), "{found:?}");
+    check(
+        &format!("{kafka}{}", with_workers(["-1", "65", "\"2\""])),
+        &[
+            "o.toml:12: subtopology.workers is -1, expected a whole number from 0 to 64",
+            "o.toml:16: subtopology.workers is 65, expected a whole number from 0 to 64",
+            "o.toml:20: subtopology.workers is a text, expected a whole number from 0 to 64",
+        ],
+    );
+}
+
 #[test]
 fn a_cluster_needs_brokers_a_registry_and_a_name_and_passwords_only_come_from_the_environment() {
     check(

@@ -3,8 +3,9 @@ use runtime::log::kafka::{Changelog, Copies, Drift, Progress, TRANSACTION_TIMEOU
 use schemas::registry::registration::{Answered, LEVEL, Outcome};
 
 use super::{Check, Finding, Level, check};
-use crate::doctor::facts::{Brokers, GroupLag, Known, Store};
-use crate::operations::status::LAG_RECORDS_WELL;
+use crate::doctor::facts::{Brokers, GroupLag, GroupMembers, Known, Service, Store};
+use crate::operations::status::{LAG_RECORDS_WELL, WaitingLine};
+use crate::service::vitals::PROJECTION;
 
 /// A group without members keeps its positions so long; Kafka's own default. A service that is stopped for longer than the brokers
 /// remember would begin again with the oldest records.
@@ -39,7 +40,7 @@ pub(super) fn brokers(known: &Known<Brokers>) -> Option<Check> {
             findings.push(Finding::note(
                 "the brokers' offsets.retention.minutes",
                 format!(
-                    "it is {kept}: a service that is stopped for longer begins again with the oldest records"
+                    "it is {kept}: the positions of a service that is stopped for longer are forgotten, and it does not start before they are set"
                 ),
                 format!("set it to {OFFSETS_RETENTION_MINUTES_WELL} or more"),
             ));
@@ -166,37 +167,74 @@ fn more(count: usize) -> String {
     if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
 }
 
-pub(super) fn lags(known: &Known<Vec<GroupLag>>) -> Option<Check> {
+/// Each process has the workers that its own settings say: so a group may be left out by all of them. A system that is stopped as a whole is
+/// not blamed.
+pub(super) fn workers(known: &Known<Vec<GroupMembers>>, service: &Known<Service>) -> Option<Check> {
+    let missing =
+        ("the members of the groups", "look at the brokers first, and whether this user may describe groups");
+    check("workers", known, missing, |groups| {
+        let runs_here = service.is().is_some_and(|service| service.version.is_some());
+        if !runs_here && groups.iter().all(|group| group.members == 0) {
+            return ("no process of the system runs".to_owned(), Vec::new());
+        }
+        let finding = |GroupMembers { group, workers_set, .. }: &GroupMembers| {
+            let place = format!("group \"{group}\"");
+            if runs_here && *workers_set > 0 {
+                let mend = "nothing right after a start; if it stays so, the service's log says why";
+                return Finding::note(place, "no worker of it has joined yet", mend);
+            }
+            let mend = "set workers >= 1 of it on some machine, or start the process that has them; until then its records wait";
+            Finding::problem(place, "no process runs it", mend)
+        };
+        let counts = groups.iter().map(|group| format!("{} {}", group.group, group.members));
+        let findings = groups.iter().filter(|group| group.members == 0).map(finding);
+        (counts.collect::<Vec<_>>().join(", "), findings.collect())
+    })
+}
+
+/// `waiting`: what the service says of itself. Why other machines' workers wait, they say there.
+pub(super) fn lags(known: &Known<Vec<GroupLag>>, waiting: &[WaitingLine]) -> Option<Check> {
     let missing = (
         "the positions of the groups",
         "look at the brokers first, and whether this user may describe groups",
     );
     check("lag", known, missing, |lags| {
         let total: u64 = lags.iter().map(|lag| lag.records).sum();
-        let finding = |GroupLag { group, topic, records, members }: &GroupLag| {
-            let level = if i64::try_from(*records).unwrap_or(i64::MAX) > LAG_RECORDS_WELL {
-                Level::Problem
-            } else if *records > 0 && *members == 0 {
-                Level::Note
-            } else {
-                return None;
-            };
-            let place = format!("group \"{group}\"");
-            let (what, mend) = if *members == 0 {
-                (
-                    format!("{records} records of topic \"{topic}\" wait, and no worker of it runs"),
-                    "start the service (`orderstream run`)",
-                )
-            } else {
-                (
-                    format!("{records} records of topic \"{topic}\" wait; it has {members} workers"),
-                    "give it more workers ([[subtopology]] workers) or machines; if it does not move, the service's log says why",
-                )
-            };
-            Some(Finding::new(level, place, what, mend))
-        };
-        (format!("{total} records to read"), lags.iter().filter_map(finding).collect())
+        let findings = lags.iter().filter_map(lag).chain(waiting.iter().filter_map(waits));
+        (format!("{total} records to read"), findings.collect())
     })
+}
+
+fn lag(lag: &GroupLag) -> Option<Finding> {
+    let GroupLag { group, topic, records, most, members } = lag;
+    let level = if i64::try_from(*records).unwrap_or(i64::MAX) > LAG_RECORDS_WELL {
+        Level::Problem
+    } else if *records > 0 && *members == 0 {
+        Level::Note
+    } else {
+        return None;
+    };
+    let most =
+        most.map_or(String::new(), |(partition, most)| format!(", {most} of them in partition {partition}"));
+    let wait = format!("{records} records of topic \"{topic}\" wait{most}");
+    let (what, mend) = if *members == 0 {
+        (format!("{wait}, and no worker of it runs"), "start the service (`orderstream run`)")
+    } else {
+        (
+            format!("{wait}; it has {members} workers"),
+            "give it more workers ([[subtopology]] workers) or machines, unless nearly all are in one partition: that is one worker's, whatever \
+             there is beside it. If it does not move, `orderstream status` on each machine says what its workers wait for",
+        )
+    };
+    Some(Finding::new(level, format!("group \"{group}\""), what, mend))
+}
+
+fn waits(line: &WaitingLine) -> Option<Finding> {
+    let is_worker = line.part != PROJECTION;
+    let mend =
+        "mend what the reason names; it goes on by itself then, and holds all that its worker has until then";
+    (is_worker && !line.is_well())
+        .then(|| Finding::problem(format!("worker \"{}\"", line.part), line.told(), mend))
 }
 
 pub(super) fn stores(known: &Known<Vec<Store>>) -> Option<Check> {
@@ -237,7 +275,7 @@ fn store(store: &Store) -> Vec<Finding> {
     let finding = |(partition, stands, changelog): &(u32, _, _)| {
         let unfit = unfit(stands, needed, *changelog, store.now_ms)?;
         let (level, mend) = match unfit {
-            Unfit::CutShort | Unfit::Lacking { .. } | Unfit::AwayTooLong => (
+            Unfit::CutShort | Unfit::Lacking { .. } | Unfit::AwayTooLong | Unfit::FromTheFuture => (
                 Level::Note,
                 "nothing: it is rebuilt from the whole changelog when the worker takes or follows the partition, which takes longer",
             ),

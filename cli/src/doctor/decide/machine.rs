@@ -1,7 +1,8 @@
 //! What is on this machine: service, data directory, disk, database, clock.
 use super::{Check, Finding, check};
 use crate::doctor::facts::{Clock, Directory, Disk, Grouped, Known, Projection, Service};
-use crate::operations::status::{DISK_LEFT_BYTES_WELL, PROJECTION_LAG_RECORDS_WELL};
+use crate::operations::status::{DISK_LEFT_BYTES_WELL, PROJECTION_LAG_RECORDS_WELL, WaitingLine};
+use crate::service::vitals::PROJECTION;
 
 /// Machines of one system compare due times and time-outs that others wrote: further apart than this, tasks look late that are not.
 pub const CLOCK_SKEW_MS_WELL: i64 = 5_000;
@@ -103,7 +104,8 @@ pub(super) fn grouping(known: &Known<Grouped>) -> Option<Check> {
     })
 }
 
-pub(super) fn projection(known: &Known<Projection>) -> Option<Check> {
+/// `waiting`: what the service says of itself.
+pub(super) fn projection(known: &Known<Projection>, waiting: &[WaitingLine]) -> Option<Check> {
     let missing = (
         "projection.url",
         "look whether the database runs and lets this user in; one that is damaged is made anew by `orderstream projection rebuild`",
@@ -127,6 +129,12 @@ pub(super) fn projection(known: &Known<Projection>) -> Option<Check> {
                     "look how the service reaches the database: its address, its user's rights, the limit of connections",
                 )
             });
+            let waits = waiting.iter().filter(|line| line.part == PROJECTION && !line.is_well());
+            let waits = waits.map(|line| {
+                let mend =
+                    "mend what the reason names, or end what holds the database; it goes on by itself then";
+                Finding::problem(place, line.told(), mend)
+            });
             let slow = behind
                 .filter(|behind| i64::try_from(*behind).unwrap_or(i64::MAX) > PROJECTION_LAG_RECORDS_WELL);
             let slow = slow.map(|behind| {
@@ -140,7 +148,7 @@ pub(super) fn projection(known: &Known<Projection>) -> Option<Check> {
                 Some(behind) => format!("\"{place}\" answers, {behind} records behind"),
                 None => format!("\"{place}\" answers"),
             };
-            (saw, beyond.chain(unread).chain(slow).collect())
+            (saw, beyond.chain(unread).chain(waits).chain(slow).collect())
         }
     })
 }

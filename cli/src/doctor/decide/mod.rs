@@ -116,9 +116,10 @@ pub fn diagnose(facts: &Facts) -> Vec<Check> {
         cluster::topics(&facts.topics),
         cluster::registry(&facts.registry),
         machine::grouping(&facts.grouping),
-        cluster::lags(&facts.lags),
+        cluster::workers(&facts.members, &facts.service),
+        cluster::lags(&facts.lags, &facts.waiting),
         cluster::stores(&facts.stores),
-        machine::projection(&facts.projection),
+        machine::projection(&facts.projection, &facts.waiting),
         machine::clock(&facts.clock),
     ];
     all.into_iter().flatten().collect()

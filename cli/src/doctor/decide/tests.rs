@@ -5,7 +5,10 @@ use topology::SubTopology;
 use topology::regroup::Grouping;
 
 use super::*;
-use crate::doctor::facts::{Brokers, Clock, Directory, Disk, GroupLag, Grouped, Projection, Service, Store};
+use crate::doctor::facts::{
+    Brokers, Clock, Directory, Disk, GroupLag, GroupMembers, Grouped, Projection, Service, Store,
+};
+use crate::operations::status::WaitingLine;
 
 /// Everything as it must be, on a cluster.
 fn well() -> Facts {
@@ -39,7 +42,9 @@ fn well() -> Facts {
         topics: Known::Is(Vec::new()),
         registry: Known::Is(vec![subject]),
         grouping: grouped(SubTopology::defaults()),
+        members: workers(1, 2),
         lags: Known::Is(vec![lag(5, 1)]),
+        waiting: Vec::new(),
         stores: Known::Is(vec![Store {
             worker: "orders-0".to_owned(),
             needed: Some("p".to_owned()),
@@ -60,8 +65,32 @@ fn grouped(set: Vec<SubTopology>) -> Known<Grouped> {
     Known::Is(Grouped { applied: Some(Grouping::first(&SubTopology::defaults())), set })
 }
 
+/// Of the orders' group, and one of the products'; the service here runs.
+fn workers(members: usize, workers_set: u32) -> Known<Vec<GroupMembers>> {
+    let group =
+        |group: &str, members, workers_set| GroupMembers { group: group.to_owned(), members, workers_set };
+    Known::Is(vec![group("orders", members, workers_set), group("products", 1, 0)])
+}
+
+/// The same, and nobody in either.
+fn nobody() -> Known<Vec<GroupMembers>> {
+    let Known::Is(mut groups) = workers(0, 0) else { panic!("they are known") };
+    groups.iter_mut().for_each(|group| group.members = 0);
+    Known::Is(groups)
+}
+
+fn stopped() -> Known<Service> {
+    Known::Is(Service { version: None, write_failure: None })
+}
+
 fn lag(records: u64, members: usize) -> GroupLag {
-    GroupLag { group: "orders".to_owned(), topic: "t".to_owned(), records, members }
+    GroupLag { group: "orders".to_owned(), topic: "t".to_owned(), records, most: None, members }
+}
+
+/// What has not gone on for so long.
+fn waits(part: &str, waited_ms: i64) -> Vec<WaitingLine> {
+    let [part, at, reason, since] = [part, "t 0:7", "away", "then"].map(str::to_owned);
+    vec![WaitingLine { part, at, reason, since, waited_ms }]
 }
 
 /// What is said of facts that differ from a world that is well by this: level, check, place, what, one to a line.
@@ -122,7 +151,7 @@ fn what_is_wrong_with_a_cluster_is_named() {
         (|f| drop(cluster(f).cluster.settings.insert("transaction.max.timeout.ms".to_owned(), "9999".to_owned())),
          "Problem brokers: the brokers' transaction.max.timeout.ms: it is 9999, and transactions here take up to 10000\n"),
         (|f| drop(cluster(f).cluster.settings.insert("offsets.retention.minutes".to_owned(), "60".to_owned())),
-         "Note brokers: the brokers' offsets.retention.minutes: it is 60: a service that is stopped for longer begins again with the oldest records\n"),
+         "Note brokers: the brokers' offsets.retention.minutes: it is 60: the positions of a service that is stopped for longer are forgotten, and it does not start before they are set\n"),
         (|f| cluster(f).cluster.settings.clear(), ""),
         (|f| f.topics = Known::Is(vec![drift("cleanup.policy", "delete", "compact"), drift("topic", "missing", "one with 8 partitions")]),
          "Problem topics: topic \"t\": cleanup.policy is delete, needed is compact\n\
@@ -156,12 +185,26 @@ fn subject(level: Option<&str>, outcome: Outcome) -> Answered {
 #[rustfmt::skip]
 fn what_is_wrong_with_groups_and_stores_is_named() {
     let cases: &[(Change, &str)] = &[
+        (|f| f.members = workers(0, 0), "Problem workers: group \"orders\": no process runs it\n"),
+        (|f| f.members = workers(0, 1), "Note workers: group \"orders\": no worker of it has joined yet\n"),
+        (|f| { f.members = workers(0, 1); f.service = stopped() },
+         "Problem workers: group \"orders\": no process runs it\n"),
+        (|f| { f.members = nobody(); f.service = stopped() }, ""),
+        (|f| f.members = nobody(),
+         "Problem workers: group \"orders\": no process runs it\nProblem workers: group \"products\": no process runs it\n"),
         (|f| f.lags = Known::Is(vec![lag(5, 0)]),
          "Note lag: group \"orders\": 5 records of topic \"t\" wait, and no worker of it runs\n"),
         (|f| f.lags = Known::Is(vec![lag(0, 0)]), ""),
         (|f| f.lags = Known::Is(vec![lag(100_000, 2)]), ""),
         (|f| f.lags = Known::Is(vec![lag(100_001, 2)]),
          "Problem lag: group \"orders\": 100001 records of topic \"t\" wait; it has 2 workers\n"),
+        (|f| f.lags = Known::Is(vec![GroupLag::of("orders", "t", &[1, 100_000, 0], 2)]),
+         "Problem lag: group \"orders\": 100001 records of topic \"t\" wait, 100000 of them in partition 1; it has 2 workers\n"),
+        (|f| f.waiting = waits("orders-0", 4_999), ""),
+        (|f| f.waiting = waits("orders-0", 5_000),
+         "Problem lag: worker \"orders-0\": orders-0 has not gone on since then, at t 0:7: away\n"),
+        (|f| f.waiting = waits("projection", 5_000),
+         "Problem projection: db: projection has not gone on since then, at t 0:7: away\n"),
         (|f| stands(f, |stands, _| stands.next_offset = 21),
          "Problem stores: worker \"orders-0\", partition 0: it is ahead, at 21 of 20: the topic was made anew or cut off\n"),
         (|f| stands(f, |_, changelog| changelog.is_same = Some(false)),
