@@ -68,7 +68,7 @@ system: ## the whole system on real files and processes
 	@source scripts/env.sh && cargo build $(ALL) --bins && \
 		ORDERSTREAM__GATEWAY__LISTEN= ORDERSTREAM_BIN="$$CARGO_TARGET_DIR/debug/orderstream" cargo test $(ALL) $(SUITES) -- --test-threads=1
 
-bench: ## throughput, latency, cost, memory and start-up, as a table and as JSON; and the processors against the last commit
+bench: ## throughput, latency, cost, memory, start-up, and growth with cores, as tables and as JSON; and the processors against the last commit
 	@scripts/bench.sh $(ARGS)
 
 doc: ## the generated parts of docs/, and config/orderstream.toml

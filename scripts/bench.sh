@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures what is claimed: scripts/bench.sh [--no-compare] [ARGUMENTS of `orderstream-bench all`]
-# The figures go to standard output as a table, and as JSON to the file that is named in the end. Then the planner, the codec and the
+# Then W6 on one core and on two, and with more workers; and where there is Java, W6 and many open orders on Kafka.
+# The figures go to standard output as tables, and as JSON to the files that are named in the end. Then the planner, the codec and the
 # whole line, without any disk, are measured for the last commit and for this tree in turn, and what got slower is said.
 # Exit 0: measured. 1: it could not be. 3: something is slower by more than the limit.
 set -euo pipefail
@@ -17,6 +18,9 @@ mkdir -p "$results"
 json=$results/$(date -u +%Y%m%dT%H%M%SZ).json
 "$CARGO_TARGET_DIR/release/orderstream-bench" all --json "$json" "$@"
 echo "as JSON: $json"
+growth=${json%.json}-growth.json
+"$CARGO_TARGET_DIR/release/orderstream-bench" growth --json "$growth"
+echo "as JSON: $growth"
 # The same workload on Kafka, with a broker that is started for it, beside a bare transactional loop.
 if command -v java >/dev/null; then
     kafka=${json%.json}-kafka.json

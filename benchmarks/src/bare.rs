@@ -19,7 +19,7 @@ use runtime::log::Limits;
 use runtime::log::embedded::Start;
 use runtime::log::kafka::{self, Options};
 use runtime::{AnyLog, Outgoing, StopSignal, SystemClock, TopicSpec, partition_for};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 const FEEDBACK: &str = "bare.feedback";
 const COMMANDS: &str = "bare.commands";
@@ -39,7 +39,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const MEASURED_MAX: Duration = Duration::from_secs(5);
 const MICROS_MAX: u64 = 600_000_000;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bare {
     pub orders_per_s: f64,

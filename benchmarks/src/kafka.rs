@@ -1,4 +1,4 @@
-//! W6 on Kafka: the same closed loop as on the embedded log, with a broker beside it. In the same run, before each point, what broker
+//! W6 on Kafka: the same closed loop as on the embedded log, with a broker beside it. In the same run, behind each point, what broker
 //! and client allow: the same hops through a bare consume–produce–commit loop (`bare`).
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,18 @@ use cli::service::{catalog, settled_specs};
 use cli::settings::{LogKind, Settings};
 use comfy_table::Table;
 use runtime::log::kafka;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{bare, process, report, w6};
+use crate::process::{self, Resident};
+use crate::{apart, bare, points, report, w6};
 
 /// Set by the script that starts a broker, for whoever wants to know what it costs.
 const BROKER_PID: &str = "ORDERSTREAM_BROKER_PID";
 const BROKER_DATA: &str = "ORDERSTREAM_BROKER_DATA";
 const BROKERS: &str = "ORDERSTREAM__KAFKA__BROKERS";
 const STARTER: &str = "scripts/with-kafka.sh";
+/// Takes a [`Load`] as JSON and prints a [`Point`] as JSON.
+pub const SUBCOMMAND: &str = "kafka-point";
 /// What this program says of itself on Kafka.
 const NODE: &str = "bench";
 
@@ -29,17 +32,25 @@ pub struct Report {
     pub points: Vec<Point>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// One measurement, which had a process for itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Point {
     pub partitions: u32,
     pub partitions_outward: u32,
     pub in_flight: usize,
+    /// More than can be kept up with.
+    pub saturated: bool,
     pub orders: u64,
     pub orders_per_s: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// CPU of everything in our process: engine, projection, load and downstream.
+    /// From an answer that the downstream hands in to the order's next command that it reads; both writes included.
+    pub hop_p50_ms: f64,
+    pub hop_p99_ms: f64,
+    /// At the end of the measured time, of everything in our process: engine, projection, load and downstream. The broker is another.
+    pub resident: Resident,
+    /// CPU of everything in our process.
     pub cpu_s_per_1000_orders: f64,
     pub cpu_ms_per_order_by_thread: Vec<(String, f64)>,
     /// None: the broker was not started for this measurement.
@@ -56,6 +67,9 @@ pub struct Extent {
     /// Orders in flight, one measurement each.
     #[arg(long, value_delimiter = ',', default_value = "4,64,512")]
     pub in_flight: Vec<usize>,
+    /// Orders in flight that are more than the machine can keep up with; measured once, with the first of --partitions. 0: not measured.
+    #[arg(long, default_value_t = 4_096)]
+    pub saturated: usize,
     /// Of each point.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
@@ -67,6 +81,38 @@ pub struct Extent {
     pub outward: u32,
     /// Settings of the service, as for `orderstream`; the environment comes on top.
     #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl Extent {
+    /// In the sequence in which they are measured.
+    fn loads(&self) -> Vec<Load> {
+        let mut loads = Vec::new();
+        for (number, partitions) in self.partitions.iter().enumerate() {
+            let saturated = (number == 0 && self.saturated > 0).then_some((self.saturated, true));
+            let in_flight = self.in_flight.iter().map(|in_flight| (*in_flight, false));
+            loads.extend(in_flight.chain(saturated).map(|(in_flight, saturated)| Load {
+                partitions: *partitions,
+                outward: self.outward,
+                in_flight,
+                saturated,
+                seconds: self.seconds,
+                config: self.config.clone(),
+            }));
+        }
+        loads
+    }
+}
+
+/// What one process measures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Load {
+    pub partitions: u32,
+    pub outward: u32,
+    pub in_flight: usize,
+    pub saturated: bool,
+    pub seconds: u64,
     pub config: Option<PathBuf>,
 }
 
@@ -94,26 +140,29 @@ pub fn with_broker(binary: &Path) -> anyhow::Result<ExitCode> {
 pub fn measure(extent: &Extent) -> anyhow::Result<Report> {
     let machine = report::machine()?;
     let mut points = Vec::new();
-    for partitions in &extent.partitions {
-        for in_flight in &extent.in_flight {
-            eprintln!("W6 on Kafka, {partitions} partitions, {in_flight} in flight");
-            points.push(point(extent, *partitions, *in_flight)?);
-        }
+    for load in extent.loads() {
+        eprintln!("W6 on Kafka, {} partitions, {} in flight", load.partitions, load.in_flight);
+        points.push(apart::run(SUBCOMMAND, &load)?);
     }
     Ok(Report { machine, points })
 }
 
-fn point(extent: &Extent, partitions: u32, in_flight: usize) -> anyhow::Result<Point> {
-    let (directory, measured) = (tempfile::tempdir()?, Duration::from_secs(extent.seconds));
-    let mut settings = settings(extent.config.as_deref(), directory.path())?;
+/// In this process.
+///
+/// # Errors
+/// As [`measure`].
+pub fn point(load: &Load) -> anyhow::Result<Point> {
+    let Load { partitions, outward, in_flight, saturated, .. } = *load;
+    let (directory, measured) = (tempfile::tempdir()?, Duration::from_secs(load.seconds));
+    let mut settings = settings(load.config.as_deref(), directory.path())?;
     settings.log.partitions = partitions;
-    settings.kafka.partitions_outward = extent.outward;
+    settings.kafka.partitions_outward = outward;
     create_topics(&settings)?;
-    let options = settings.kafka_options();
-    let bare = bare::measure(&options, partitions, in_flight, measured)?;
     let (ran, [before, after]) = w6::run(&settings, in_flight, measured, || {
         Ok((broker_cpu_ms()?, topic_bytes(&settings.kafka.prefix)?))
     })?;
+    // Afterwards: what it needs of memory is not the product's.
+    let bare = bare::measure(&settings.kafka_options(), partitions, in_flight, measured)?;
     let orders = ran.orders.max(1) as f64;
     let broker_cpu_ms = before.0.zip(after.0).map(|(before, after)| after - before);
     let bytes = |(topic, bytes): (String, u64)| {
@@ -122,12 +171,16 @@ fn point(extent: &Extent, partitions: u32, in_flight: usize) -> anyhow::Result<P
     };
     Ok(Point {
         partitions,
-        partitions_outward: if extent.outward == 0 { partitions } else { extent.outward },
+        partitions_outward: if outward == 0 { partitions } else { outward },
         in_flight,
+        saturated,
         orders: ran.orders,
         orders_per_s: ran.orders_per_s,
         p50_ms: ran.p50_ms,
         p99_ms: ran.p99_ms,
+        hop_p50_ms: ran.hop_p50_ms,
+        hop_p99_ms: ran.hop_p99_ms,
+        resident: ran.resident,
         cpu_s_per_1000_orders: ran.cpu_ms_per_order_by_thread.iter().map(|(_, ms)| ms).sum(),
         cpu_ms_per_order_by_thread: ran.cpu_ms_per_order_by_thread,
         broker_cpu_s_per_1000_orders: broker_cpu_ms.map(|ms| ms / orders),
@@ -191,15 +244,22 @@ fn topic_bytes(prefix: &str) -> anyhow::Result<BTreeMap<String, u64>> {
 
 /// What a person reads.
 pub fn print(report: &Report) {
-    println!("\nW6 on Kafka, whole product, load and downstream in one process, the broker beside it");
+    println!(
+        "\nW6 on Kafka, whole product, load and downstream in one process, whose memory and CPU are theirs too; the broker beside it.\n\
+         A hop is from an answer that is handed in to the order's next command that is read, both written in between"
+    );
     let mut lines = report::table(&[
         "partitions",
         "in flight",
         "orders/s",
         "p50 ms",
         "p99 ms",
+        "hop p50 ms",
+        "hop p99 ms",
         "CPU s/1,000",
         "broker CPU s/1,000",
+        "MiB",
+        "peak MiB",
         "bare orders/s",
         "bare p50 ms",
         "of bare",
@@ -207,12 +267,16 @@ pub fn print(report: &Report) {
     for point in &report.points {
         lines.add_row([
             point.partitions.to_string(),
-            point.in_flight.to_string(),
+            points::in_flight(point.in_flight, point.saturated),
             format!("{:.0}", point.orders_per_s),
             format!("{:.0}", point.p50_ms),
             format!("{:.0}", point.p99_ms),
+            format!("{:.0}", point.hop_p50_ms),
+            format!("{:.0}", point.hop_p99_ms),
             format!("{:.2}", point.cpu_s_per_1000_orders),
             point.broker_cpu_s_per_1000_orders.map_or_else(|| "-".to_owned(), |s| format!("{s:.2}")),
+            (point.resident.now_bytes >> 20).to_string(),
+            (point.resident.peak_bytes >> 20).to_string(),
             format!("{:.0}", point.bare.orders_per_s),
             format!("{:.0}", point.bare.p50_ms),
             format!("{:.2}", point.of_bare),

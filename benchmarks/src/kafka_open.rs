@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::process::{self, Resident};
 use crate::running::Running;
+use crate::waiting::{self, Patience, Waiting};
 use crate::{kafka, open_orders, report, world};
 
 const READ: Limits = Limits { records_max: 4_000, bytes_max: 16 << 20 };
@@ -25,8 +26,6 @@ const LOOK_WAIT: Duration = Duration::from_millis(5);
 const COMMAND_WAIT: Duration = Duration::from_secs(600);
 /// So many new orders for each partition: one of them is on every partition, all but certainly.
 const PROBES_PER_PARTITION: usize = 16;
-/// The first task of an order of the workload is for it.
-const SYSTEM: &str = "provisioning";
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Extent {
@@ -47,7 +46,7 @@ pub struct Report {
     /// From an empty service to all of them waiting for their first answer.
     pub taken_orders_per_s: f64,
     pub resident: Resident,
-    pub waiting_cpu_ms_per_s: f64,
+    pub waiting: Waiting,
     /// The first start of all, without any order: what group, topics and processes take by themselves.
     pub first_start: Restart,
     pub same_disk: Restart,
@@ -77,7 +76,7 @@ pub fn measure(binary: &Path, extent: &Extent) -> anyhow::Result<Report> {
     let generator = world::w6_orders(1, now_ms)?;
     let mut requests = world::requests(&generator, now_ms);
     let probes = extent.partitions as usize * PROBES_PER_PARTITION;
-    let mut probe = || requests.by_ref().filter(goes_at_once).take(probes).collect::<Vec<_>>();
+    let mut probe = || requests.by_ref().filter(world::goes_at_once).take(probes).collect::<Vec<_>>();
 
     let (first_start, service) = bench.restart(probe())?;
     service.kill()?;
@@ -87,7 +86,7 @@ pub fn measure(binary: &Path, extent: &Extent) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(open_orders::taken(&bench.settings, probes + extent.orders))?;
     let taken_orders_per_s = extent.orders as f64 / started.elapsed().as_secs_f64();
-    let (resident, waiting_cpu_ms_per_s) = open_orders::at_rest(service.id())?;
+    let (resident, waiting) = waiting::at_rest(service.id(), &bench.settings)?;
     service.kill()?;
     let (same_disk, service) = bench.restart(same)?;
     service.kill()?;
@@ -101,23 +100,18 @@ pub fn measure(binary: &Path, extent: &Extent) -> anyhow::Result<Report> {
         rejoin_at_once: bench.settings.kafka.rejoin_at_once,
         taken_orders_per_s,
         resident,
-        waiting_cpu_ms_per_s,
+        waiting,
         first_start,
         same_disk,
         empty_disk,
     })
 }
 
-/// One that follows another order would wait for it, and it waits for ever.
-fn goes_at_once(request: &Outgoing) -> bool {
-    let body = request.value.as_deref().unwrap_or_default();
-    !String::from_utf8_lossy(body).contains("productOrderRelationship")
-}
-
 struct Bench<'b> {
     binary: &'b Path,
     /// Of the service.
     settings: Settings,
+    patience: Patience,
     /// To send requests and to read commands, under a name of its own.
     store: Store,
 }
@@ -129,23 +123,23 @@ impl<'b> Bench<'b> {
         feeding.node.name = format!("{}-feeder", settings.node.name);
         let store = Store::open(&feeding, &catalog::load(&settings.catalog)?)?;
         store.learn_ids()?;
-        Ok(Bench { binary, settings, store })
+        Ok(Bench { binary, patience: Patience::new(&settings)?, settings, store })
     }
 
     /// The broker, its security and the registry are in the environment already.
     fn start(&self) -> anyhow::Result<Running> {
         let settings = &self.settings;
-        let variables = [
+        let mut variables = self.patience.variables(waiting::FAR);
+        variables.extend([
             ("ORDERSTREAM__KAFKA__PREFIX", settings.kafka.prefix.clone()),
             ("ORDERSTREAM__LOG__PARTITIONS", settings.log.partitions.to_string()),
             ("ORDERSTREAM__NODE__NAME", settings.node.name.clone()),
-            ("ORDERSTREAM__GATEWAY__LISTEN", String::new()),
-        ];
+        ]);
         Running::start(self.binary, &settings.node.data_dir, &variables)
     }
 
     fn restart(&self, probes: Vec<Outgoing>) -> anyhow::Result<(Restart, Running)> {
-        let commands: Arc<str> = topics::commands(SYSTEM).into();
+        let commands: Arc<str> = topics::commands(world::SYSTEM).into();
         let mut reader = self.store.log.reader(&[commands], &Start::End)?;
         self.store.log.producer().send(&probes)?;
         let mut waiting: HashSet<Bytes> = probes.into_iter().filter_map(|probe| probe.key).collect();
@@ -188,11 +182,13 @@ pub fn print(report: &Report) {
         report.orders, report.partitions
     );
     println!(
-        "taken: {:.0} orders/s; resident {} MiB (peak {}); CPU while they wait {:.1} ms/s",
+        "taken: {:.0} orders/s; resident {} MiB (peak {}); CPU while they wait {:.1} ms/s: {} ({})",
         report.taken_orders_per_s,
         report.resident.now_bytes >> 20,
         report.resident.peak_bytes >> 20,
-        report.waiting_cpu_ms_per_s
+        report.waiting.cpu_ms_per_s,
+        waiting::threads(&report.waiting),
+        waiting::how(&report.waiting)
     );
     let mut lines =
         report::table(&["start", "first command ms", "all partitions ms", "of the first start", "peak MiB"]);

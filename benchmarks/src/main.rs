@@ -1,10 +1,10 @@
 //! The command behind `make bench`.
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use benchmarks::in_memory::Alone;
-use benchmarks::{demo, kafka, kafka_open, open_orders, report, running, w6};
+use benchmarks::{demo, growth, kafka, kafka_open, open_orders, points, report, running, w6};
 use clap::{Parser, Subcommand};
 
 /// As in the binary that is measured.
@@ -20,17 +20,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Six tasks one after the other, closed loop.
+    /// Six tasks one after the other, closed loop: orders/s, latency of orders and of hops, CPU, bytes and memory.
     W6 {
-        /// Orders in flight, one measurement each.
-        #[arg(long, value_delimiter = ',', default_value = "4,64,512")]
-        in_flight: Vec<usize>,
-        /// With an fsync for each commit, without, or both.
-        #[arg(long, value_delimiter = ',', default_value = "true,false")]
-        fsync: Vec<bool>,
-        #[arg(long, default_value_t = 10)]
-        seconds: u64,
+        #[command(flatten)]
+        extent: points::Extent,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
+    /// W6 held to one core and to more, and with one worker and more, in turn, and the ratios.
+    Growth {
+        #[command(flatten)]
+        extent: growth::Extent,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// One point of `w6` in this process.
+    #[command(name = points::SUBCOMMAND, hide = true)]
+    W6Point { load: String },
+    /// One point of `kafka` in this process.
+    #[command(name = kafka::SUBCOMMAND, hide = true)]
+    KafkaPoint { load: String },
     /// W6 on Kafka, beside a bare transactional loop. Starts a broker and a registry where the environment names no brokers.
     Kafka {
         #[command(flatten)]
@@ -46,10 +55,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
     },
-    /// Many orders that wait: memory, bytes, and how soon a start with them works.
+    /// Many orders that wait: memory, what waiting costs, bytes, and how soon a start with them works.
     OpenOrders {
-        #[arg(long, default_value_t = 100_000)]
-        orders: usize,
+        /// One measurement each; with several, what the others are of the first.
+        #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
+        orders: Vec<usize>,
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
     /// What the demonstration's workload costs.
     Demo {
@@ -72,15 +84,18 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::W6 { in_flight, fsync, seconds } => {
-            for fsync in fsync {
-                for in_flight in &in_flight {
-                    let load =
-                        w6::Load { in_flight: *in_flight, fsync, measured: Duration::from_secs(seconds) };
-                    print(&w6::measure(load)?)?;
-                }
-            }
+        Command::W6 { extent, json } => {
+            let points = points::measure(&extent)?;
+            write(json.as_deref(), &points)?;
+            points::print(&points);
         }
+        Command::Growth { extent, json } => {
+            let report = growth::measure(&extent)?;
+            write(json.as_deref(), &report)?;
+            growth::print(&report);
+        }
+        Command::W6Point { load } => print(&w6::measure(&serde_json::from_str(&load)?)?)?,
+        Command::KafkaPoint { load } => print(&kafka::point(&serde_json::from_str(&load)?)?)?,
         Command::Kafka { extent, json } => {
             if !kafka::has_broker() {
                 return kafka::with_broker(&running::binary()?);
@@ -98,7 +113,12 @@ fn main() -> anyhow::Result<ExitCode> {
             write(json.as_deref(), &report)?;
             kafka_open::print(&report);
         }
-        Command::OpenOrders { orders } => print(&open_orders::measure(&running::binary()?, orders)?)?,
+        Command::OpenOrders { orders, json } => {
+            let machine = report::machine()?;
+            let open_orders = open_orders::measure(&running::binary()?, &orders)?;
+            open_orders::print(&open_orders);
+            write(json.as_deref(), &open_orders::Report { machine, open_orders })?;
+        }
         Command::Demo { orders } => print(&demo::measure(&running::binary()?, orders)?)?,
         Command::All { extent, json } => {
             let report = report::measure(&running::binary()?, &extent)?;

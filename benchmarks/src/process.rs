@@ -2,7 +2,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 /// CPU time per thread name, in milliseconds; threads of one name are added up.
 ///
@@ -35,7 +37,7 @@ pub fn spent(before: &BTreeMap<String, f64>, after: &BTreeMap<String, f64>) -> V
 }
 
 /// Resident memory and its peak, in bytes.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resident {
     pub now_bytes: u64,
@@ -53,6 +55,32 @@ pub fn resident(pid: u32) -> anyhow::Result<Resident> {
         text.and_then(|text| text.parse().ok()).with_context(|| format!("no {name} in \"{path}\""))
     };
     Ok(Resident { now_bytes: kib("VmRSS:")? * 1_024, peak_bytes: kib("VmHWM:")? * 1_024 })
+}
+
+/// On how many cores this process may run.
+///
+/// # Errors
+/// The system does not say.
+pub fn cores() -> anyhow::Result<usize> {
+    Ok(std::thread::available_parallelism()?.get())
+}
+
+/// Holds this thread, and all that it starts from now on, to so many of the cores that it may run on. The last of them: what the
+/// system does by itself is mostly on the first.
+///
+/// # Errors
+/// There are fewer.
+pub fn hold_to(cores: usize) -> anyhow::Result<()> {
+    let this = Pid::from_raw(0);
+    let (allowed, mut held, mut left) = (sched_getaffinity(this)?, CpuSet::new(), cores);
+    for core in (0..CpuSet::count()).rev() {
+        if left > 0 && allowed.is_set(core)? {
+            held.set(core)?;
+            left -= 1;
+        }
+    }
+    ensure!(left == 0, "this process may run on {} cores, and was to be held to {cores}", cores - left);
+    Ok(sched_setaffinity(this, &held)?)
 }
 
 /// Bytes of all files below a directory.

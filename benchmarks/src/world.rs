@@ -1,8 +1,8 @@
 //! What every measurement needs: a service on a directory of its own, requests, and a downstream outside the engine.
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -15,12 +15,18 @@ use domain::command::{Command, CommandKind, Feedback, FeedbackKind};
 use domain::{FeedbackId, Timestamp};
 use runtime::log::Limits;
 use runtime::log::embedded::Start;
-use runtime::{Outgoing, StopSignal};
+use runtime::{AnyProducer, Outgoing, Record, StopSignal};
 use schemas::codec::Codec;
 use schemas::topics;
 
+use crate::hops::Hops;
+
 const BATCH: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(50);
+/// The only system of the workload.
+pub const SYSTEM: &str = "provisioning";
+/// The answer to it ends an order of the workload, and no command follows.
+const LAST_COMMAND: &str = "w6Step6";
 
 /// The shipped settings on `data_dir`, without the simulated downstream: the measurement answers itself.
 pub fn settings(data_dir: &Path, fsync: bool) -> Settings {
@@ -62,11 +68,18 @@ pub fn requests(generator: &Generator, now_ms: i64) -> impl Iterator<Item = Outg
     })
 }
 
+/// Whether the order waits for nothing but its answers: one that follows another order would wait for it, and it waits for ever.
+pub fn goes_at_once(request: &Outgoing) -> bool {
+    let body = request.value.as_deref().unwrap_or_default();
+    !String::from_utf8_lossy(body).contains("productOrderRelationship")
+}
+
 /// Answers every command at once and well, on a thread of its own, by way of the log: as a downstream system that is
 /// outside the engine.
 pub struct Downstream {
     stop: StopSignal,
     thread: JoinHandle<anyhow::Result<u64>>,
+    hops: Arc<Mutex<Hops>>,
 }
 
 impl Downstream {
@@ -75,27 +88,27 @@ impl Downstream {
     pub fn start(store: &Arc<Store>, systems: &[&str]) -> anyhow::Result<Downstream> {
         let names: Vec<Arc<str>> = systems.iter().map(|system| topics::commands(system).into()).collect();
         let mut reader = store.log.reader(&names, &Start::End)?;
-        let (store, stop) = (store.clone(), StopSignal::new());
-        let stopped = stop.clone();
+        let (store, stop, hops) = (store.clone(), StopSignal::new(), Arc::new(Mutex::new(Hops::new()?)));
+        let (stopped, measured) = (stop.clone(), hops.clone());
         let answer_all = move || {
             let producer = store.log.producer();
             let mut answered = 0;
             while !stopped.is_stopped() {
                 let records = reader.poll(BATCH, IDLE_WAIT)?;
-                let answers: Vec<Outgoing> = records
-                    .iter()
-                    .map(|record| answer(&store.codec, Timestamp(store.clock.now_ms()), &record.value))
-                    .collect::<anyhow::Result<_>>()?;
-                answered += answers.len() as u64;
-                if !answers.is_empty() {
-                    // Not waited for: what is not durable is not read by anybody either.
-                    drop(producer.submit(&answers)?);
+                if !records.is_empty() {
+                    answer_each(&store, &producer, &measured, &records)?;
+                    answered += records.len() as u64;
                 }
             }
             Ok(answered)
         };
         let thread = std::thread::Builder::new().name("downstream".to_owned()).spawn(answer_all)?;
-        Ok(Downstream { stop, thread })
+        Ok(Downstream { stop, thread, hops })
+    }
+
+    /// What it has measured so far.
+    pub fn hops(&self) -> MutexGuard<'_, Hops> {
+        locked(&self.hops)
     }
 
     /// How many commands it answered.
@@ -108,14 +121,57 @@ impl Downstream {
     }
 }
 
+/// Nothing of it is left half done by whoever panicked with it.
+fn locked(hops: &Mutex<Hops>) -> MutexGuard<'_, Hops> {
+    hops.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Commands that have just been read.
+fn answer_each(
+    store: &Store,
+    producer: &AnyProducer,
+    hops: &Mutex<Hops>,
+    records: &[Record],
+) -> anyhow::Result<()> {
+    let (read_at, now) = (Instant::now(), Timestamp(store.clock.now_ms()));
+    let (mut answers, mut followed) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+    for record in records {
+        let command = execute(&store.codec, &record.value)?;
+        let is_followed = command.name != LAST_COMMAND;
+        let answer = done(&store.codec, now, command)?;
+        followed.extend(answer.key.clone().filter(|_| is_followed));
+        answers.push(answer);
+    }
+    let mut hops = locked(hops);
+    for key in records.iter().filter_map(|record| record.key.as_ref()) {
+        hops.command_read(key, read_at);
+    }
+    let handed_in_at = Instant::now();
+    for key in followed {
+        hops.answer_handed_in(key, handed_in_at);
+    }
+    drop(hops);
+    // Not waited for: what is not durable is not read by anybody either.
+    drop(producer.submit(&answers)?);
+    Ok(())
+}
+
 /// That the command was carried out.
 ///
 /// # Errors
 /// It is no command to do something.
 pub fn answer(codec: &Codec, now: Timestamp, command: &Option<Bytes>) -> anyhow::Result<Outgoing> {
+    done(codec, now, execute(codec, command)?)
+}
+
+fn execute(codec: &Codec, command: &Option<Bytes>) -> anyhow::Result<Command> {
     let value = command.as_deref().context("a command without a value")?;
     let command: Command = codec.decode(value)?;
     anyhow::ensure!(command.kind == CommandKind::Execute, "only commands to do something are measured");
+    Ok(command)
+}
+
+fn done(codec: &Codec, now: Timestamp, command: Command) -> anyhow::Result<Outgoing> {
     let answer = Feedback {
         feedback_id: FeedbackId(format!("{}/{}", command.command_id, command.attempt)),
         command_id: command.command_id,
