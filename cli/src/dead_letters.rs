@@ -189,6 +189,7 @@ fn told(view: &LetterView) -> String {
         ("key", or(&letter.key, "(no key)")),
         ("sent again", or(&letter.replayed_at, "no")),
     ];
+    lines.extend(letter.left_out.iter().map(|what| ("left out", what.clone())));
     lines.extend(view.headers.iter().map(|(name, value)| ("header", format!("{name}: {value}"))));
     let lines: Vec<String> =
         lines.iter().map(|(name, value)| format!("  {name:<11} {}\n", printable(value))).collect();
@@ -244,6 +245,7 @@ mod tests {
             timer: None,
             key: Some("E\nX/1\u{0}".to_owned()),
             value_bytes: 20,
+            left_out: None,
             replayed_at: None,
         };
         LetterView {

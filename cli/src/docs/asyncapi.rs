@@ -240,6 +240,8 @@ fn dead_letter() -> Value {
             runtime::shard::HEADER_PARTITION: said("Where it lay."),
             runtime::shard::HEADER_OFFSET: said("Where it lay."),
             runtime::shard::HEADER_TIMESTAMP_MS: said("When it was produced, in UTC milliseconds."),
+            runtime::shard::HEADER_KEY: said("Its key, where that is longer than any may be."),
+            runtime::shard::HEADER_LEFT_OUT: said("What of it is not here, since no record may be as large: it lies where it came from."),
         } },
     })
 }

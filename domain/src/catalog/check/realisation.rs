@@ -174,9 +174,10 @@ fn selector(
         });
     }
     if let Some(specification) = specification {
-        findings.refers("productSpecification", specification, &document.product_specifications, |near| { format!(
-                "{place} names the product specification \"{specification}\", which is not in the catalog{near}"
-            )
+        let known = &document.product_specifications;
+        findings.refers("productSpecification", specification, known, |near| {
+            let named = format!("{place} names the product specification \"{specification}\"");
+            format!("{named}, which is not in the catalog{near}")
         });
     }
 }

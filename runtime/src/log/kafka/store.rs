@@ -19,6 +19,7 @@ use bytes::Bytes;
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch};
 use tracing::warn;
 
+pub use opening::{STORE_BLOCK_CACHE_BYTES, STORE_WRITE_BUFFERS_BYTES};
 pub use progress::{Origin, Progress};
 pub(super) use sides::SECOND;
 use sides::Side;

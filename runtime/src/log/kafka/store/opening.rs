@@ -13,8 +13,10 @@ use crate::Error;
 use crate::log::embedded::directory::Directory;
 use crate::log::embedded::options::{in_pieces, unused};
 
-const BLOCK_CACHE_BYTES: usize = 32 << 20;
-const WRITE_BUFFERS_BYTES: usize = 48 << 20;
+/// Memory of each worker's store for what was read from it.
+pub const STORE_BLOCK_CACHE_BYTES: usize = 32 << 20;
+/// Memory of each worker's store for what was written and is not yet in files of its own.
+pub const STORE_WRITE_BUFFERS_BYTES: usize = 48 << 20;
 const WAL_BYTES_MAX: u64 = 64 << 20;
 const OPEN_FILES_MAX: i32 = 256;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
@@ -78,7 +80,7 @@ fn options(create: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(create);
     options.create_missing_column_families(true);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
+    options.set_db_write_buffer_size(STORE_WRITE_BUFFERS_BYTES);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     // No fsync per write: what a power cut takes is in the changelog. All before the first gap counts.
@@ -91,7 +93,7 @@ fn options(create: bool) -> Options {
 }
 
 fn families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let cache = Cache::new_lru_cache(STORE_BLOCK_CACHE_BYTES);
     [STATE, TIMERS, TIMERS_DUE, PROGRESS]
         .into_iter()
         .map(|name| {
@@ -101,7 +103,7 @@ fn families() -> Vec<ColumnFamilyDescriptor> {
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
             let mut options = Options::default();
             options.set_compression_type(DBCompressionType::Lz4);
-            options.set_write_buffer_size(WRITE_BUFFERS_BYTES / 4);
+            options.set_write_buffer_size(STORE_WRITE_BUFFERS_BYTES / 4);
             options.set_block_based_table_factory(&blocks);
             ColumnFamilyDescriptor::new(name, options)
         })
