@@ -79,6 +79,14 @@ pub fn run(data_dir: &Path, arguments: &[&str]) -> Said {
     orderstream(data_dir, arguments).output().expect("the binary is built before").into()
 }
 
+/// Memory of a process that is in RAM.
+#[derive(Clone, Copy, Debug)]
+pub struct Resident {
+    pub now_bytes: u64,
+    /// The most that it had at any time.
+    pub peak_bytes: u64,
+}
+
 /// A service that runs; killed when it is dropped.
 #[derive(Debug)]
 pub struct Service {
@@ -162,6 +170,31 @@ impl Service {
     /// Lets a held one go on where it was.
     pub fn release(&self) {
         self.signal(Signal::SIGCONT);
+    }
+
+    /// What it has in memory.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[track_caller]
+    pub fn resident(&self) -> Resident {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+            number.unwrap_or_else(|| panic!("no {name} of a process that has ended: {}", self.said())) * 1_024
+        };
+        Resident { now_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
+    }
+
+    /// Lets the peak of its memory begin anew, from what it has now.
+    ///
+    /// # Panics
+    /// It has ended.
+    pub fn forget_peak(&self) {
+        // See proc(5): 5 resets the peak.
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("it runs, and is ours");
     }
 
     fn signal(&self, signal: Signal) {

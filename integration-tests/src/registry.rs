@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::process::root;
@@ -78,6 +80,28 @@ impl Registry {
             assert!(Instant::now() < deadline, "the registry does not answer: {}", self.said());
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// Holds it: connections are taken, and nothing is answered. It forgets nothing.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn hold(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Lets a held one go on.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn release(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = self.running.as_ref().expect("it runs").id();
+        let id = Pid::from_raw(i32::try_from(id).expect("ids of processes are small"));
+        kill(id, signal).expect("it is our child, and was not waited for");
     }
 
     fn answers(&self) -> bool {

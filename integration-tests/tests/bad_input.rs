@@ -1,4 +1,5 @@
-//! Bad input, systematically: every case of the table and hundreds of generated documents, in memory and through one real service.
+//! Bad input, systematically: every case of the table and hundreds of generated documents, in memory and through one real service; and the
+//! table through one on a real cluster, where outsiders have clients of their own.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +13,8 @@ use topology::SubTopology;
 
 #[path = "bad_input/contradictions.rs"]
 mod contradictions;
+#[path = "bad_input/kafka.rs"]
+mod kafka;
 #[path = "bad_input/service.rs"]
 mod service;
 

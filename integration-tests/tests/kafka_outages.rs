@@ -1,6 +1,6 @@
 //! What the product stands on goes away while two processes work. Plays: the only broker is stopped, killed, and away for a while; the
-//! schema registry is away, and something comes meanwhile that only it could explain; and of three brokers one dies after the other,
-//! whoever leads. Afterwards every order stands where the oracle says.
+//! schema registry is away, and partitions move meanwhile; and of three brokers one dies after the other, whoever leads. Afterwards every order
+//! stands where the oracle says. And something comes while the registry is away that only it could explain (outages/registry.rs).
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,9 @@ use integration_tests::kafka::Cluster;
 use integration_tests::play::Play;
 use integration_tests::process::until;
 use integration_tests::site::until_all_have_partitions;
+
+#[path = "outages/registry.rs"]
+mod registry;
 
 /// How long a request may take to be taken, beside what is away.
 const TAKE_WAIT: Duration = Duration::from_secs(120);

@@ -45,6 +45,8 @@ pub struct Case {
     pub key: Option<String>,
     /// As hexadecimal digits, for what is no text.
     pub key_hex: Option<String>,
+    /// A key of so many letters.
+    pub key_bytes: Option<usize>,
     /// Instead of the `content-type` of JSON.
     pub headers: Option<BTreeMap<String, String>>,
     #[serde(default)]
@@ -52,9 +54,14 @@ pub struct Case {
     /// No value at all.
     #[serde(default)]
     pub tombstone: bool,
+    /// One more header, with a name that is no text: its hexadecimal digits. Where records are ours it cannot be had.
+    pub header_name_hex: Option<String>,
     /// No topic takes it: it is only submitted.
     #[serde(default)]
     pub too_large_for_the_log: bool,
+    /// No log of ours takes it, or has such a topic, and a cluster does.
+    #[serde(default)]
+    pub only_on_a_cluster: bool,
     /// How `orderstream submit` ends, where that is not what follows from the outcome.
     pub submit_exit: Option<u8>,
 
@@ -191,6 +198,7 @@ impl Case {
             && self.headers_hex.is_empty()
             && self.key.is_none()
             && self.key_hex.is_none()
+            && !self.only_on_a_cluster
             && !self.tombstone
             && matches!(self.encoded, Encoded::No)
     }
@@ -214,11 +222,12 @@ impl Case {
     /// # Errors
     /// The case says something that cannot be made.
     pub fn record(&self, codec: &Codec, now_ms: i64) -> anyhow::Result<Outgoing> {
-        let key = match (&self.key, &self.key_hex) {
-            (Some(text), None) => Some(Bytes::from(text.clone())),
-            (None, Some(hex)) => Some(unhexed(hex)?.into()),
-            (None, None) => None,
-            (Some(_), Some(_)) => bail!("key and keyHex are both given"),
+        let key = match (&self.key, &self.key_hex, self.key_bytes) {
+            (Some(text), None, None) => Some(Bytes::from(text.clone())),
+            (None, Some(hex), None) => Some(unhexed(hex)?.into()),
+            (None, None, Some(bytes)) => Some(vec![b'a'; bytes].into()),
+            (None, None, None) => None,
+            _ => bail!("of key, keyHex and keyBytes more than one is given"),
         };
         let json = || BTreeMap::from([(headers::CONTENT_TYPE.to_owned(), headers::JSON.to_owned())]);
         let texts = self.headers.clone().unwrap_or_else(json);
@@ -242,16 +251,25 @@ impl Case {
         })
     }
 
+    /// The name of its header that is no text, where it has one.
+    ///
+    /// # Errors
+    /// They are no hexadecimal digits.
+    pub fn header_name(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        self.header_name_hex.as_deref().map(unhexed).transpose()
+    }
+
     fn value(&self, codec: &Codec) -> anyhow::Result<Vec<u8>> {
         let bytes = self.bytes()?;
         let mut encoded = match self.encoded {
             Encoded::No => bytes,
-            Encoded::OrderRequest => framed::<OrderRequest>(codec, &self.topic, &bytes)?,
+            Encoded::OrderRequest => framed::<OrderRequest>(codec, topics::ORDER_REQUESTS, &bytes)?,
             Encoded::Feedback => {
                 let key = OrderKey(self.key.clone().unwrap_or_default());
                 let question = CommandId::feasibility(&key, 1).to_string();
                 let text = String::from_utf8(bytes)?.replace(QUESTION, &question);
-                framed::<Feedback>(codec, &self.topic, text.as_bytes())?
+                // Under its own subject, wherever it is sent: a registry has no other.
+                framed::<Feedback>(codec, topics::FEEDBACK, text.as_bytes())?
             }
             Encoded::Container => {
                 let request: OrderRequest = serde_json::from_slice(&bytes)?;

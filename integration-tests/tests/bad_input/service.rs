@@ -20,11 +20,11 @@ use runtime::{Outgoing, Record};
 use schemas::{headers, topics};
 
 /// One good order for so many records of all kinds.
-const GOOD_EVERY: usize = 20;
+pub(super) const GOOD_EVERY: usize = 20;
 /// The most memory that the service may have had at any time. Bad input is refused by its length, not by running out: some 650 records
 /// of up to a megabyte, and documents of five, go through it, beside RocksDB's caches.
-const RSS_BYTES_MAX: u64 = 512 << 20;
-const GOOD_WAIT: Duration = Duration::from_secs(180);
+pub(super) const RSS_BYTES_MAX: u64 = 512 << 20;
+pub(super) const GOOD_WAIT: Duration = Duration::from_secs(180);
 const STOP_WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often the service may be started again until everything is processed.
@@ -107,8 +107,13 @@ fn rss_bytes_max(child: &Child) -> u64 {
     line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1_024
 }
 
+/// Those that a log of ours takes.
+fn is_on_the_log(case: &&Case) -> bool {
+    !case.too_large_for_the_log && !case.only_on_a_cluster
+}
+
 /// Written now: one of 1970 would be past retention, and gone if its deletion came before its reader.
-fn good(name: &str, now_ms: i64) -> Outgoing {
+pub(super) fn good(name: &str, now_ms: i64) -> Outgoing {
     let (_, text) = super::good(name).swap_remove(1);
     Outgoing {
         topic: topics::ORDER_REQUESTS.into(),
@@ -129,9 +134,8 @@ fn fill(site: &Site, cases: &[Case]) -> Vec<String> {
     // An outsider may write before anybody published a catalog, and registers nothing: ids of schemas are given here as a registry would.
     catalog::publish(&store, &catalog::load(&site.settings.catalog).unwrap()).unwrap();
     let now_ms = store.clock.now_ms();
-    let on_the_log = cases.iter().filter(|case| !case.too_large_for_the_log);
     let mut records: Vec<Outgoing> =
-        on_the_log.map(|case| case.record(&store.codec, now_ms).unwrap()).collect();
+        cases.iter().filter(is_on_the_log).map(|case| case.record(&store.codec, now_ms).unwrap()).collect();
     let examples = super::examples();
     records.extend((0..super::GENERATED).map(|seed| super::generated(&examples, seed, now_ms)));
     let mut names = Vec::new();
@@ -238,7 +242,7 @@ fn lag_records(site: &Site, store: &Store) -> u64 {
     read.map(|(group, topic)| store.log.lag_records(group, topic).unwrap().iter().sum::<u64>()).sum()
 }
 
-fn written(store: &Store) -> Vec<Record> {
+pub(super) fn written(store: &Store) -> Vec<Record> {
     let mut records = Vec::new();
     for topic in [topics::ORDER_EVENTS, topics::DEAD_LETTERS] {
         for partition in 0..store.log.end_offsets(topic).unwrap().len() as u32 {
@@ -254,42 +258,46 @@ fn written(store: &Store) -> Vec<Record> {
     records
 }
 
-/// Every record, every submitted document, every generated one and every good order: exactly one outcome, and the one that is stated.
-fn audit(cases: &[Case], good: &[String], found: &BTreeMap<String, Vec<Outcome>>, log: &str) -> Vec<String> {
-    let mut failed = Vec::new();
-    let mut fail = |name: &str, error: anyhow::Error| failed.push(format!("{name}: {error:#}"));
-    for case in cases.iter().filter(|case| !case.too_large_for_the_log) {
-        match (case.expected().unwrap(), &case.logged) {
-            (Some(expected), _) => match outcome::single(found.get(&case.found_by().unwrap())) {
-                Ok(outcome) if outcome.is(&expected) => {}
-                Ok(outcome) => fail(&case.name, anyhow::anyhow!("expected {expected:?}, found {outcome:?}")),
-                Err(error) => fail(&case.name, error),
-            },
-            (None, Some(line)) if log.contains(line.as_str()) => {}
-            (None, line) => fail(&case.name, anyhow::anyhow!("the log does not say {line:?}")),
-        }
-    }
+/// What is not accounted for of these cases as the table says, each by its name.
+pub(super) fn audit<'c>(
+    cases: impl Iterator<Item = &'c Case>,
+    found: &BTreeMap<String, Vec<Outcome>>,
+    log: &str,
+) -> Vec<String> {
+    let wrong = |case: &Case| match (case.expected().unwrap(), &case.logged) {
+        (Some(expected), _) => match outcome::single(found.get(&case.found_by().unwrap())) {
+            Ok(outcome) if outcome.is(&expected) => None,
+            Ok(outcome) => Some(format!("expected {expected:?}, found {outcome:?}")),
+            Err(error) => Some(format!("{error:#}")),
+        },
+        (None, Some(line)) if log.contains(line.as_str()) => None,
+        (None, line) => Some(format!("the log does not say {line:?}")),
+    };
+    cases.filter_map(|case| Some(format!("{}: {}", case.name, wrong(case)?))).collect()
+}
+
+/// The same of what was sent under these names, and is no case: each came to something, and the `good` were taken.
+pub(super) fn audit_others(
+    names: impl Iterator<Item = String>,
+    good: &[String],
+    found: &BTreeMap<String, Vec<Outcome>>,
+) -> Vec<String> {
+    let named = |name: &String| Some(format!("{name}: {:#}", outcome::single(found.get(name)).err()?));
+    let accepted = |name: &String| match outcome::single(found.get(name)) {
+        Ok(Outcome::Accepted) => None,
+        Ok(other) => Some(format!("{name}: {other:?}")),
+        Err(error) => Some(format!("{name}: {error:#}")),
+    };
+    names.filter_map(|name| named(&name)).chain(good.iter().filter_map(accepted)).collect()
+}
+
+/// The names of all that is submitted and generated, and comes to something on the log.
+fn others(cases: &[Case]) -> impl Iterator<Item = String> {
     let submitted = cases.iter().filter(|case| case.is_document() && case.submit_exit.is_none());
-    for case in submitted.filter(|case| !matches!(case.expected().unwrap(), Some(Outcome::DeadLetter(_)))) {
-        let name = format!("submit/{}", case.name);
-        if let Err(error) = outcome::single(found.get(&name)) {
-            fail(&name, error);
-        }
-    }
+    let to_the_log =
+        submitted.filter(|case| !matches!(case.expected().unwrap(), Some(Outcome::DeadLetter(_))));
     let generated = (0..super::GENERATED).map(|seed| format!("generated-{seed}"));
-    for name in generated {
-        if let Err(error) = outcome::single(found.get(&name)) {
-            fail(&name, error);
-        }
-    }
-    for name in good {
-        match outcome::single(found.get(name)) {
-            Ok(Outcome::Accepted) => {}
-            Ok(other) => fail(name, anyhow::anyhow!("{other:?}")),
-            Err(error) => fail(name, error),
-        }
-    }
-    failed
+    to_the_log.map(|case| format!("submit/{}", case.name)).chain(generated)
 }
 
 #[tokio::test]
@@ -322,6 +330,7 @@ async fn one_service_takes_all_of_it_and_good_orders_between_do_not_notice() {
     assert!(!log.contains("panicked") && !log.contains("part of the service failed"), "{log}");
     let store = site.store();
     let found = outcome::outcomes(&store.codec, &written(&store)).unwrap();
-    let failed = audit(&cases, &good, &found, &log);
+    let mut failed = audit(cases.iter().filter(is_on_the_log), &found, &log);
+    failed.extend(audit_others(others(&cases), &good, &found));
     assert!(failed.is_empty(), "{} are not accounted for:\n  {}", failed.len(), failed.join("\n  "));
 }
