@@ -102,7 +102,7 @@ pub trait CellCodec<C> {
     /// A dead letter, or a retry where only the ids of schemas could not be had.
     fn encode(&self, cell: &str, value: &C) -> Result<Bytes, HandlerError>;
     /// # Errors
-    /// As [`CellCodec::encode`].
+    /// A retry where its schema could not be had, damage where it cannot be read: neither costs an input.
     fn decode(&self, cell: &str, bytes: &[u8]) -> Result<C, HandlerError>;
 }
 
