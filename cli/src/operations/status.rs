@@ -1,4 +1,6 @@
 //! Everything at a glance, and whether it is well.
+mod lines;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -7,15 +9,15 @@ use domain::order::OrderState;
 use domain::order::event::OrderEvent;
 use projection::query::Summary;
 use runtime::log::Limits;
-use runtime::log::kafka::{Following, Restoration};
 use schemas::topics;
 use serde::{Deserialize, Serialize};
 use topology::{Processor, Stream};
 
+pub use lines::{Disk, LagLine, RestoringLine, StageLine, StandbyLine, WaitingLine};
+
 use super::Operations;
-use super::topics::{GroupView, PROJECTION_GROUP};
+use super::topics::PROJECTION_GROUP;
 use crate::order::word;
-use crate::service::waiting::Waiting;
 use crate::service::{LEDGER_DIR, LOG_DIR, catalog, disk_left_bytes};
 use crate::settings::STATE_DIR;
 
@@ -25,8 +27,6 @@ pub const DISK_LEFT_BYTES_WELL: u64 = 512 << 20;
 pub const LAG_RECORDS_WELL: i64 = 100_000;
 /// What is asked of the projection is older than the orders when it has more than this to read.
 pub const PROJECTION_LAG_RECORDS_WELL: i64 = 20_000;
-/// A part that has tried the same again for so long does not go on by itself.
-pub const WAITED_MS_WELL: i64 = 5_000;
 /// How many of the newest events of each partition are looked at for when a stage did something last.
 const EVENTS_LOOKED_AT_MAX: i64 = 2_000;
 const READ: Limits = Limits { records_max: 2_000, bytes_max: 8 << 20 };
@@ -72,128 +72,6 @@ pub struct Status {
     #[serde(alias = "projectionLag")]
     pub projection_lag_records: Option<i64>,
     pub disk: Disk,
-}
-
-/// One stage of the line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StageLine {
-    pub stage: String,
-    /// Records and events that it took, ever.
-    #[serde(rename = "in")]
-    pub taken: i64,
-    /// What it has under way, in its own unit: requests, orders, cases, tasks.
-    pub in_progress: i64,
-    /// Events that it wrote, ever.
-    #[serde(rename = "out")]
-    pub written: i64,
-    /// When it wrote last; absent where that is not among the newest events.
-    pub last_at: Option<String>,
-}
-
-/// What a group has still to read of a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LagLine {
-    pub topic: String,
-    pub group: String,
-    pub records: i64,
-    /// The partition that has most of them, and how many; absent where there are none, and in what earlier versions answer.
-    #[serde(default)]
-    pub partition: Option<u32>,
-    #[serde(default)]
-    pub partition_records: Option<i64>,
-}
-
-impl LagLine {
-    fn of(topic: &str, group: GroupView) -> LagLine {
-        let most = (0..).zip(&group.lags).max_by_key(|(_, records)| **records).filter(|most| *most.1 > 0);
-        LagLine {
-            topic: topic.to_owned(),
-            group: group.group,
-            records: group.lag,
-            partition: most.map(|(partition, _)| partition),
-            partition_records: most.map(|(_, records)| *records),
-        }
-    }
-}
-
-/// A part that does not go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WaitingLine {
-    /// A worker's name, or `projection`.
-    pub part: String,
-    /// At which record, as `topic partition:offset`, or timer.
-    pub at: String,
-    pub reason: String,
-    pub since: String,
-    pub waited_ms: i64,
-}
-
-impl WaitingLine {
-    fn of(waiting: Waiting, now_ms: i64) -> WaitingLine {
-        let Waiting { part, at, reason, since_ms } = waiting;
-        let waited_ms = now_ms.saturating_sub(since_ms).max(0);
-        WaitingLine { part, at, reason, since: Timestamp(since_ms).to_string(), waited_ms }
-    }
-
-    /// Whether it goes on by itself at any moment, for all that is known.
-    pub fn is_well(&self) -> bool {
-        self.waited_ms < WAITED_MS_WELL
-    }
-
-    /// In words.
-    pub fn told(&self) -> String {
-        format!("{} has not gone on since {}, at {}: {}", self.part, self.since, self.at, self.reason)
-    }
-}
-
-/// What a worker is yet to have of its own state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RestoringLine {
-    pub worker: String,
-    pub partition: u32,
-    /// How much of the changelog is still to be read; absent before that has begun.
-    pub records: Option<u64>,
-}
-
-impl From<Restoration> for RestoringLine {
-    fn from(restoration: Restoration) -> RestoringLine {
-        let Restoration { worker, partition, left_records } = restoration;
-        RestoringLine { worker: worker.to_string(), partition, records: left_records }
-    }
-}
-
-/// What a worker keeps of the state of others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StandbyLine {
-    pub worker: String,
-    pub partition: u32,
-    /// How much of the changelog the copy lacks.
-    pub records: u64,
-}
-
-/// Bytes on disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Disk {
-    /// Log, state and timers: one store. On Kafka, what the workers of this machine keep.
-    pub log_bytes: u64,
-    /// The projection's file; absent where it is another database.
-    pub projection_bytes: Option<u64>,
-    /// The simulated downstream's ledger.
-    pub ledger_bytes: u64,
-    pub left_bytes: u64,
-}
-
-impl From<Following> for StandbyLine {
-    fn from(following: Following) -> StandbyLine {
-        let Following { worker, partition, lag_records } = following;
-        StandbyLine { worker: worker.to_string(), partition, records: lag_records }
-    }
 }
 
 /// What only the projection knows.

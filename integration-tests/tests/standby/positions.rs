@@ -19,14 +19,14 @@ use super::workers::{INPUT, Machine, Place, cluster, counts, kept_of, until};
 const QUIET: &str = "signals";
 const LIMITS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const CALL_WAIT: Duration = Duration::from_secs(10);
-/// Of the brokers' setting that counts in minutes and begins with one.
-const POSITIONS_KEPT: Duration = Duration::from_secs(60);
+/// How long it may take until brokers that keep positions for a minute, the least that can be set, have forgotten one.
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(150);
 
 fn admin(cluster: &Cluster) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", cluster.addresses()).create().unwrap()
 }
 
-/// A transaction that somebody has left open over this partition of the changelog.
+/// A transaction that somebody has left open over the changelog and the positions of this partition.
 fn left_open(cluster: &Cluster, place: &Place, partition: i32) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", cluster.addresses())
@@ -39,10 +39,52 @@ fn left_open(cluster: &Cluster, place: &Place, partition: i32) -> BaseProducer {
     let record = BaseRecord::to(&topic).partition(partition).key("of nobody").payload("x");
     producer.send(record).map_err(|(problem, _)| problem).unwrap();
     producer.flush(CALL_WAIT).unwrap();
+    let mut positions = TopicPartitionList::new();
+    let topic = format!("{}{INPUT}", place.options.prefix);
+    positions.add_partition_offset(&topic, partition, Offset::Offset(1)).unwrap();
+    let group = outsider(cluster, place).group_metadata().unwrap();
+    producer.send_offsets_to_transaction(&positions, &group, CALL_WAIT).unwrap();
     producer
 }
 
-/// Fault: a transaction is left open over the changelog of one partition, by somebody who was killed.
+/// Somebody who names the group, and is no member of it.
+fn outsider(cluster: &Cluster, place: &Place) -> BaseConsumer {
+    of_group(cluster, &format!("{}orders", place.options.prefix))
+}
+
+fn of_group(cluster: &Cluster, group: &str) -> BaseConsumer {
+    ClientConfig::new().set("bootstrap.servers", cluster.addresses()).set("group.id", group).create().unwrap()
+}
+
+/// Somebody who subscribes to something else, as the workers do, and commits a position once.
+struct Forgetful {
+    consumer: BaseConsumer,
+    committed: TopicPartitionList,
+}
+
+impl Forgetful {
+    fn new(cluster: &Cluster, subscribed: &str, topic: &str) -> Forgetful {
+        let consumer = of_group(cluster, "forgetful");
+        consumer.subscribe(&[subscribed]).unwrap();
+        let mut committed = TopicPartitionList::new();
+        committed.add_partition_offset(topic, 0, Offset::Offset(1)).unwrap();
+        until_so(PATIENCE, "it is a member", || {
+            consumer.poll(POLL_WAIT);
+            consumer.assignment().is_ok_and(|assigned| assigned.count() > 0)
+        });
+        consumer.commit(&committed, CommitMode::Sync).unwrap();
+        Forgetful { consumer, committed }
+    }
+
+    /// Whether the brokers have forgotten its position. It stays a member.
+    fn is_forgotten(&self) -> bool {
+        self.consumer.poll(Duration::ZERO);
+        let told = self.consumer.committed_offsets(self.committed.clone(), CALL_WAIT).unwrap();
+        told.elements()[0].offset() == Offset::Invalid
+    }
+}
+
+/// Fault: a transaction is left open over changelog and positions of one partition, by somebody who was killed.
 #[test]
 fn a_partition_is_ready_while_another_still_waits() {
     let cluster = cluster();
@@ -84,8 +126,10 @@ fn what_is_quiet_for_longer_than_brokers_keep_positions_is_not_read_again() {
     place.send_to(QUIET, &one, 3);
     let mut worker = counts(&one, 3);
     let (began, mut records) = (Instant::now(), 3);
-    // Some more, so that the brokers have looked.
-    while began.elapsed() < POSITIONS_KEPT + Duration::from_secs(10) {
+    let wire = |topic: &str| format!("{}{topic}", place.options.prefix);
+    let forgetful = Forgetful::new(&cluster, &wire(INPUT), &wire(QUIET));
+    while !forgetful.is_forgotten() {
+        assert!(began.elapsed() < FORGOTTEN_WITHIN, "the brokers forget nothing");
         place.send(&one, 1);
         records += 1;
         until(&mut [&mut worker], "it is counted", |workers| workers[0].counted(0) == records);
@@ -140,11 +184,7 @@ fn a_group_whose_positions_are_gone_does_not_begin_anew_before_it_is_told_where(
         assert!(is_gone, "{}", problem.chain());
     }
     // As the tool does it: the position of a group that nobody is in.
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", cluster.addresses())
-        .set("group.id", &group)
-        .create()
-        .unwrap();
+    let consumer = outsider(&cluster, &place);
     let topic = format!("{}{INPUT}", place.options.prefix);
     let mut positions = TopicPartitionList::new();
     positions.add_partition_offset(&topic, 0, Offset::Offset(20)).unwrap();

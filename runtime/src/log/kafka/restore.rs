@@ -230,35 +230,26 @@ impl Run {
         Ok(partitions.iter().map(both).collect())
     }
 
-    /// The group's positions in all inputs, of each of these partitions; asks until no open transaction hides any.
+    /// The group's positions in all inputs of a partition; asks until no open transaction hides any.
     ///
     /// Errors: the group does not answer, or not for each of them. What it does not tell is not taken for nothing.
-    pub(super) fn committed(&self, partitions: &[u32]) -> Result<HashMap<u32, Committed>, Error> {
+    pub(super) fn committed(&self, partition: u32) -> Result<Committed, Error> {
         const DOING: &str = "read the group's positions";
         let mut asked = TopicPartitionList::new();
-        for partition in partitions {
-            for topic in &self.inputs.topics {
-                asked.add_partition(&self.shared.wire[*topic], wire_partition(*partition));
-            }
+        for topic in &self.inputs.topics {
+            asked.add_partition(&self.shared.wire[*topic], wire_partition(partition));
         }
         let told = self.consumer.committed_offsets(asked, COMMITTED_WAIT).map_err(failed(DOING))?;
-        let position = |partition: u32, topic: usize| -> Result<Option<i64>, Error> {
-            let element = told.find_partition(&self.shared.wire[topic], wire_partition(partition));
+        let position = |topic: &usize| {
+            let element = told.find_partition(&self.shared.wire[*topic], wire_partition(partition));
             let element = element.ok_or_else(|| Error::Store { doing: DOING, source: "no answer".into() })?;
             element.error().map_err(failed(DOING))?;
-            Ok(match element.offset() {
-                Offset::Offset(next_offset) => Some(next_offset),
-                _ => None,
-            })
+            match element.offset() {
+                Offset::Offset(next_offset) => Ok((*topic, Some(next_offset))),
+                _ => Ok((*topic, None)),
+            }
         };
-        let of_partition = |partition: &u32| {
-            let topics = self.inputs.topics.iter();
-            let committed = topics
-                .map(|topic| Ok((*topic, position(*partition, *topic)?)))
-                .collect::<Result<_, Error>>()?;
-            Ok((*partition, committed))
-        };
-        partitions.iter().map(of_partition).collect()
+        self.inputs.topics.iter().map(position).collect()
     }
 
     /// Until all that is written before `high` is either committed or aborted.

@@ -7,24 +7,21 @@
 //!     └──────────────── what fails in passing begins again, a little later ◄───┘
 //! ```
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::{debug, info, warn};
 
 use super::failure::failed;
-use super::options::CALL_WAIT;
 use super::origin::Bounds;
-use super::replay::{Replay, is_gone};
+use super::replay::Replay;
 use super::restore::{Committed, Job, Restored, Run, SETTLED_LOOK, SETTLED_WAIT, Wanted};
 use super::standby::Standby;
-use super::transaction::wire_partition;
 use crate::Error;
 use crate::log::embedded::signal::Signal;
 
@@ -69,15 +66,6 @@ struct Reading {
     wanted: Wanted,
     committed: Committed,
     replay: Replay,
-}
-
-/// How the end of a changelog was come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// By the client, which stands behind the marks of transactions too.
-    Marks,
-    /// Before a record that is left.
-    End,
 }
 
 /// All that is wanted at a time.
@@ -230,224 +218,58 @@ impl<'a> Restoring<'a> {
         self.waiting.extend(reading.map(|reading| Waiting::new(reading.wanted)));
     }
 
-    /// Asks about those that wait, and begins to read those over which nothing is open any more.
+    /// Asks about those that wait, and begins to read those over which nothing is open any more. What is not answered comes last at the next
+    /// try, so that it holds up no other.
     fn begin(&mut self) -> Result<(), Error> {
         self.look_at = Instant::now() + SETTLED_LOOK;
-        let asked = self.ask();
-        let settled = self.take_settled();
-        let begun = match settled {
-            Ok(settled) if settled.is_empty() => Ok(()),
-            Ok(settled) => self.begin_reading(settled),
-            Err(problem) => Err(problem),
-        };
-        asked.and(begun)
-    }
-
-    /// Positions, and only then the ends. The first that is not answered ends it, and comes last at the next try: so it holds up no other.
-    fn ask(&mut self) -> Result<(), Error> {
-        let run = self.run;
-        let is_over = |asked: &Asked| asked.at.elapsed() >= SETTLED_WAIT;
-        let mut over = None;
-        for waiting in &mut self.waiting {
-            if waiting.asked.as_ref().is_some_and(is_over) {
-                // Then so much may not be there any more, and the end is asked for anew.
-                waiting.asked = None;
-                over = Some(Error::WaitEnded { wait_ms: SETTLED_WAIT.as_millis() as u64 });
+        let (mut settled, mut problem) = (Vec::new(), None);
+        let (mut left, mut last) = (Vec::new(), Vec::new());
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            if problem.is_some() {
+                left.push(waiting);
+                continue;
             }
-        }
-        let unasked = |waiting: &&Waiting| waiting.asked.is_none();
-        let partitions: Vec<u32> =
-            self.waiting.iter().filter(unasked).map(|waiting| waiting.wanted.partition).collect();
-        if !partitions.is_empty() {
-            let mut committed = run.committed(&partitions)?;
-            let asked_ms = run.shared.clock.now_ms();
-            for partition in partitions {
-                let bounds = run.ends.written(&run.inputs.changelog, partition);
-                let at = self.waiting.iter().position(|waiting| waiting.wanted.partition == partition);
-                let Some((at, committed)) = at.zip(committed.remove(&partition)) else { continue };
-                match bounds {
-                    Ok(bounds) => {
-                        self.waiting[at].asked =
-                            Some(Asked { committed, asked_ms, bounds, at: Instant::now() });
-                    }
-                    Err(problem) => {
-                        let last = self.waiting.remove(at);
-                        self.waiting.push(last);
-                        return Err(problem);
-                    }
+            match self.settled(&mut waiting) {
+                Ok(Some(asked)) => settled.push((waiting.wanted, asked)),
+                Ok(None) => left.push(waiting),
+                Err(one) => {
+                    problem = Some(one);
+                    last.push(waiting);
                 }
-            }
-        }
-        over.map_or(Ok(()), Err)
-    }
-
-    /// Those of which all that was written before the end that was asked for is either committed or aborted.
-    fn take_settled(&mut self) -> Result<Vec<(Wanted, Asked)>, Error> {
-        let (run, mut settled) = (self.run, Vec::new());
-        let mut left = Vec::new();
-        let mut problem = None;
-        for waiting in self.waiting.drain(..) {
-            match waiting {
-                Waiting { wanted, asked: Some(asked) } if problem.is_none() => {
-                    match run.ends.committed(&run.inputs.changelog, wanted.partition) {
-                        Ok((_, committed)) if committed >= asked.bounds.1 => settled.push((wanted, asked)),
-                        Ok(_) => left.push(Waiting { wanted, asked: Some(asked) }),
-                        Err(one) => {
-                            problem = Some(one);
-                            left.push(Waiting { wanted, asked: Some(asked) });
-                        }
-                    }
-                }
-                waiting => left.push(waiting),
             }
         }
         self.waiting = left;
-        match problem {
-            // They are asked about once more, which costs little.
-            Some(problem) => {
-                self.waiting.extend(
-                    settled.into_iter().map(|(wanted, asked)| Waiting { wanted, asked: Some(asked) }),
-                );
-                Err(problem)
-            }
-            None => Ok(settled),
-        }
+        self.waiting.append(&mut last);
+        let begun = self.begin_reading(settled);
+        problem.map_or(Ok(()), Err).and(begun)
     }
 
-    fn begin_reading(&mut self, settled: Vec<(Wanted, Asked)>) -> Result<(), Error> {
-        let run = self.run;
-        let begin = || -> Result<Vec<Reading>, Error> {
-            let mut unknown = Vec::new();
-            for (wanted, asked) in &settled {
-                // What was begun is gone on with only where it is known again, though nobody else had the partition meanwhile.
-                if wanted.is_new || run.store.building(wanted.partition)?.is_some() {
-                    unknown.push((wanted.partition, asked.bounds));
-                }
+    /// What was asked, once all that was written before the end that was asked for is either committed or aborted. Asks for positions, and
+    /// only then for that end, where that was not done yet.
+    ///
+    /// Errors: the brokers do not answer; it takes longer than any transaction may. Then so much may not be there any more, and the end is
+    /// asked for anew.
+    fn settled(&self, waiting: &mut Waiting) -> Result<Option<Asked>, Error> {
+        let (run, partition) = (self.run, waiting.wanted.partition);
+        let asked = match waiting.asked.take() {
+            Some(asked) if asked.at.elapsed() >= SETTLED_WAIT => {
+                return Err(Error::WaitEnded { wait_ms: SETTLED_WAIT.as_millis() as u64 });
             }
-            let goes_on = || settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket));
-            let known = run.recognise(&unknown, goes_on)?;
-            let mut begun = Vec::with_capacity(settled.len());
-            for (wanted, asked) in &settled {
-                let known = known.get(&wanted.partition).copied().unwrap_or_default();
-                let replay = Replay::begin(run, wanted.partition, asked.bounds, asked.asked_ms, known)?;
-                begun.push(Reading { wanted: *wanted, committed: asked.committed.clone(), replay });
+            Some(asked) => asked,
+            None => {
+                let committed = run.committed(partition)?;
+                let asked_ms = run.shared.clock.now_ms();
+                let bounds = run.ends.written(&run.inputs.changelog, partition)?;
+                Asked { committed, asked_ms, bounds, at: Instant::now() }
             }
-            Ok(begun)
         };
-        match begin() {
-            Ok(begun) => self.reading.extend(begun.into_iter().map(|one| (one.wanted.partition, one))),
-            Err(problem) => {
-                self.waiting.extend(settled.into_iter().map(|(wanted, _)| Waiting::new(wanted)));
-                // The client may have been led away from what it was reading.
-                self.assign()?;
-                return Err(problem);
+        match run.ends.committed(&run.inputs.changelog, partition) {
+            Ok((_, end)) if end >= asked.bounds.1 => Ok(Some(asked)),
+            looked => {
+                waiting.asked = Some(asked);
+                looked.map(|_| None)
             }
         }
-        self.retry = RETRY_MIN;
-        let at_end =
-            |(partition, reading): (&u32, &Reading)| reading.replay.is_at_end().then_some(*partition);
-        let at_end: Vec<u32> = self.reading.iter().filter_map(at_end).collect();
-        for partition in at_end {
-            self.finish(partition)?;
-        }
-        self.assign()
-    }
-
-    /// All that are being read, each from where it is.
-    fn assign(&mut self) -> Result<(), Error> {
-        let mut assigned = TopicPartitionList::new();
-        for (partition, reading) in &self.reading {
-            let from = Offset::Offset(reading.replay.next_offset);
-            assigned
-                .add_partition_offset(&self.run.inputs.changelog, wire_partition(*partition), from)
-                .map_err(failed("name a place in the changelog"))?;
-        }
-        self.is_assigned = true;
-        self.run.consumer.assign(&assigned).map_err(failed("read the changelog"))
-    }
-
-    /// Takes what comes, until all are at their ends or this time.
-    fn read(&mut self, until: Instant) -> Result<(), Error> {
-        let run = self.run;
-        while !self.reading.is_empty() {
-            let wait = until.saturating_duration_since(Instant::now());
-            if wait.is_zero() {
-                break;
-            }
-            match run.consumer.poll(wait) {
-                Some(Ok(message)) => self.take_record(&message)?,
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    if let Ok(partition) = u32::try_from(partition) {
-                        self.at_end(partition, Seen::Marks)?;
-                    }
-                }
-                Some(Err(problem)) if is_gone(&problem) => {
-                    return Err(failed("read the changelog on")(problem));
-                }
-                // The client goes on by itself once the brokers answer.
-                Some(Err(problem)) => debug!(%problem, "reading the changelog"),
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn take_record(&mut self, message: &BorrowedMessage<'_>) -> Result<(), Error> {
-        let run = self.run;
-        let Ok(partition) = u32::try_from(message.partition()) else { return Ok(()) };
-        let Some(Reading { replay, .. }) = self.reading.get_mut(&partition) else { return Ok(()) };
-        if !replay.looked_again && self.seems_to_end() {
-            return self.at_end(partition, Seen::End);
-        }
-        let Some(Reading { replay, .. }) = self.reading.get_mut(&partition) else { return Ok(()) };
-        if replay.take(run, partition, message) {
-            run.known.replayed.fetch_add(1, Ordering::Relaxed);
-        }
-        if replay.is_full() {
-            replay.write(run, partition)?;
-        }
-        Ok(())
-    }
-
-    /// What is settled ends here. It may be before the end that was asked for, for a moment: who has just become the partition's leader
-    /// has all records, and is yet to hear how many of them the others have.
-    fn at_end(&mut self, partition: u32, seen: Seen) -> Result<(), Error> {
-        let run = self.run;
-        let Some(reading) = self.reading.get_mut(&partition) else { return Ok(()) };
-        if seen == Seen::Marks {
-            let positions = run.consumer.position().map_err(failed("ask where the reading stands"))?;
-            reading.replay.pass_marks(&positions, &run.inputs.changelog, partition);
-        }
-        // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
-        if reading.replay.is_at_end() || reading.replay.looked_again {
-            return self.finish(partition);
-        }
-        look_again(run, &mut reading.replay, &reading.wanted)
-    }
-
-    /// It has all, and is handed over at once. Should that fail in passing, it is begun anew, and the others go on.
-    fn finish(&mut self, partition: u32) -> Result<(), Error> {
-        let Some(Reading { wanted, committed, replay }) = self.reading.remove(&partition) else {
-            return Ok(());
-        };
-        let finished =
-            replay.finish(self.run, partition).and_then(|()| self.run.positions(&wanted, &committed));
-        match finished {
-            Ok(restored) => {
-                let _ = self.ready.send(Ok(restored));
-                self.signal.notify();
-                Ok(())
-            }
-            Err(problem) => {
-                self.waiting.push(Waiting::new(wanted));
-                self.waited_for(Err(problem))
-            }
-        }
-    }
-
-    /// A test has a changelog end while there are records left.
-    fn seems_to_end(&self) -> bool {
-        self.run.shared.options.faults.as_ref().is_some_and(|faults| faults.take_early_end())
     }
 
     fn tell_progress(&mut self, was_idle: bool) {
@@ -475,19 +297,4 @@ impl<'a> Restoring<'a> {
             self.reading.iter().map(|(partition, one)| (*partition, Some(one.replay.left_records())));
         self.run.shared.tell_restoring(&self.run.worker, waiting.chain(reading).collect());
     }
-}
-
-/// Reads on from where it is once the leader knows that all is settled before the end that was asked for.
-fn look_again(run: &Run, replay: &mut Replay, wanted: &Wanted) -> Result<(), Error> {
-    let (next_offset, end_offset, partition) = (replay.next_offset, replay.end_offset, wanted.partition);
-    debug!(worker = %run.worker, partition, next_offset, end_offset, "changelog ends early; it is looked at again");
-    run.await_settled(wanted.ticket, partition, end_offset)?;
-    replay.looked_again = true;
-    let mut place = TopicPartitionList::new();
-    place
-        .add_partition_offset(&run.inputs.changelog, wire_partition(partition), Offset::Offset(next_offset))
-        .map_err(failed("name a place in the changelog"))?;
-    const DOING: &str = "read the changelog again";
-    let sought = run.consumer.seek_partitions(place, CALL_WAIT).map_err(failed(DOING))?;
-    sought.elements().iter().try_for_each(|place| place.error().map_err(failed(DOING)))
 }
