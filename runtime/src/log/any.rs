@@ -97,15 +97,7 @@ impl AnyLog {
     /// Errors: the topic or partition is unknown; the log cannot be asked.
     pub fn last_record_end(&self, topic: &str, partition: u32) -> Result<i64, Error> {
         match self {
-            Self::Embedded(log) => {
-                let ends = log.end_offsets(topic)?;
-                let unknown = || Error::PartitionUnknown {
-                    topic: topic.into(),
-                    partition,
-                    partitions: u32::try_from(ends.len()).unwrap_or(u32::MAX),
-                };
-                ends.get(partition as usize).copied().ok_or_else(unknown)
-            }
+            Self::Embedded(log) => log.last_record_end(topic, partition),
             Self::Kafka(log, _) => log.last_record_end(topic, partition),
         }
     }

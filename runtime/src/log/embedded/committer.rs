@@ -31,6 +31,7 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 enum Waiting {
     Member(Box<Answer>),
     Outsider { reply: Sender<Written>, placed: Vec<(u32, i64)> },
+    Settled(Sender<()>),
 }
 
 struct Answer {
@@ -145,6 +146,7 @@ impl Committer {
                 self.open.put_cf(self.store.family(options::META), key, value);
                 self.waiting.push(Waiting::Outsider { reply, placed: Vec::new() });
             }
+            Request::Settle { reply } => self.waiting.push(Waiting::Settled(reply)),
             // Whoever takes a partition over reads the store: what its former owner wrote must be there.
             Request::Join { group, partitions, member, events, signal } => {
                 self.write();
@@ -325,7 +327,13 @@ impl Committer {
                 return Err("no space left on device".to_owned());
             }
         }
-        self.store.db().write_opt(batch, &self.write_options).map_err(|problem| problem.to_string())
+        self.store.db().write_opt(batch, &self.write_options).map_err(|problem| problem.to_string())?;
+        #[cfg(test)]
+        if let Some((written, go_on)) = self.store.held_before_visible.lock().unwrap().take() {
+            written.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
+        Ok(())
     }
 
     fn tell(&mut self, failed: Option<Arc<str>>) {
@@ -334,6 +342,7 @@ impl Committer {
             match (waiting, &failed) {
                 (Waiting::Outsider { reply, placed }, None) => drop(reply.send(Ok(placed))),
                 (Waiting::Outsider { reply, .. }, Some(reason)) => drop(reply.send(Err(reason.clone()))),
+                (Waiting::Settled(reply), _) => drop(reply.send(())),
                 (Waiting::Member(mut answer), failed) => {
                     if let (Some(reason), Outcome::Committed) = (failed, &answer.outcome) {
                         // Not "aborted": the write-ahead log may hold it whole, and a restart would bring it back.

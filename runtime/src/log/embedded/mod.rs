@@ -33,7 +33,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 pub use inspection::{Group, Inspection, StoredTimer};
 pub use member::Member;
@@ -171,6 +171,25 @@ impl Embedded {
         let store = &self.inner.store;
         let index = store.topics().index(topic)?;
         Ok((0..store.topics().at(index).partitions).map(|partition| store.end(index, partition)).collect())
+    }
+
+    /// The offset that the next record of a partition will get, all that is being written counted: a position that can be seen is never of
+    /// a commit whose records are missing.
+    pub fn last_record_end(&self, topic: &str, partition: u32) -> Result<i64, Error> {
+        // Checked before anything is waited for.
+        let (topic, partitions) = (self.topics().index(topic)?, self.end_offsets(topic)?.len());
+        if partition as usize >= partitions {
+            let (topic, partitions) =
+                (self.topics().at(topic).name.clone(), u32::try_from(partitions).unwrap_or(u32::MAX));
+            return Err(Error::PartitionUnknown { topic, partition, partitions });
+        }
+        let (reply, settled) = bounded(1);
+        self.request(Request::Settle { reply })?;
+        settled.recv_timeout(META_WAIT).map_err(|problem| match problem {
+            RecvTimeoutError::Timeout => Error::WaitEnded { wait_ms: META_WAIT.as_millis() as u64 },
+            RecvTimeoutError::Disconnected => Error::Closed,
+        })?;
+        Ok(self.inner.store.end(topic, partition))
     }
 
     /// Per partition, how many records the group has not processed.

@@ -84,6 +84,10 @@ pub(crate) enum Request {
         positions: Vec<GroupPositions>,
         reply: Sender<Written>,
     },
+    /// An answer once everything before it is visible, or could not be written.
+    Settle {
+        reply: Sender<()>,
+    },
     Join {
         group: Arc<str>,
         partitions: u32,

@@ -51,6 +51,10 @@ pub(crate) struct Store {
     /// How many of the next writes fail, as on a full disk.
     #[cfg(test)]
     pub(crate) writes_failing: std::sync::Mutex<u32>,
+    /// The next write tells that it is done, and is made visible when it is told to.
+    #[cfg(test)]
+    pub(crate) held_before_visible:
+        std::sync::Mutex<Option<(crossbeam_channel::Sender<()>, crossbeam_channel::Receiver<()>)>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -123,6 +127,8 @@ impl Store {
             fault: std::sync::Mutex::default(),
             #[cfg(test)]
             writes_failing: std::sync::Mutex::default(),
+            #[cfg(test)]
+            held_before_visible: std::sync::Mutex::default(),
         };
         for (index, spec) in store.topics.clone().iter().enumerate() {
             let bounds = (0..spec.partitions).map(|partition| store.find_bounds(index, partition));

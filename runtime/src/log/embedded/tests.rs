@@ -293,6 +293,40 @@ fn a_running_worker_answers_from_many_producers_and_stops_when_asked() {
     assert_eq!(log.lag_records(GROUP, INPUT).unwrap(), [0, 0]);
 }
 
+/// The moment between a write and its being visible: there the group's position tells of a record that no end shows yet.
+#[test]
+fn whoever_sees_that_an_input_was_taken_finds_what_came_of_it() {
+    let harness = &mut EmbeddedHarness::new();
+    let log = harness.log().clone();
+    log.producer().send(&[input(INPUT, 0, "k", "a")]).unwrap();
+    let settings = crate::Settings::new("one", conformance::DEAD_LETTERS);
+    let clock = Arc::new(ManualClock::at(0));
+    let worker = crate::Worker::new(harness.open("one"), Echo, clock, settings).unwrap();
+    let ((is_written, written), (go_on, told)) = (bounded(1), bounded(1));
+    *log.inner.store.held_before_visible.lock().unwrap() = Some((is_written, told));
+    let stop = StopSignal::new();
+    let working = std::thread::spawn({
+        let stop = stop.clone();
+        move || worker.run(&stop)
+    });
+    written.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(log.lag_records(GROUP, INPUT).unwrap(), [0, 0]);
+    assert_eq!(log.end_offsets(OUTPUT).unwrap(), [0, 0], "it is not visible yet");
+    let asking = std::thread::spawn({
+        let log = log.clone();
+        move || log.last_record_end(OUTPUT, 0).unwrap()
+    });
+    while log.inner.requests.is_empty() && !asking.is_finished() {
+        std::thread::yield_now();
+    }
+    go_on.send(()).unwrap();
+    assert_eq!(asking.join().unwrap(), 1);
+    stop.stop();
+    working.join().unwrap().unwrap();
+    let refused = log.last_record_end(OUTPUT, 9).unwrap_err().to_string();
+    assert!(refused.contains("partition 9"), "{refused}");
+}
+
 #[test]
 fn a_full_disk_fails_the_write_whole_and_the_worker_goes_on_when_there_is_room() {
     let harness = &mut EmbeddedHarness::new();
