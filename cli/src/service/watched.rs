@@ -6,6 +6,9 @@ use topology::Line;
 
 use super::vitals::Vitals;
 
+/// Where a worker is whose batches fail.
+const SENDING: &str = "sending a batch";
+
 /// Does what the line does, and says which partitions its worker was given, and what keeps it from going on.
 pub struct Watched {
     line: Line,
@@ -68,7 +71,16 @@ impl Handler for Watched {
     }
 
     fn on_committed(&mut self) {
+        if self.waits_at.as_deref() == Some(SENDING) {
+            self.goes_on();
+        }
         self.line.on_committed();
+    }
+
+    fn on_failed(&mut self, reason: &str) {
+        self.vitals.waits(&self.worker, SENDING, reason);
+        self.waits_at = Some(SENDING.to_owned());
+        self.line.on_failed(reason);
     }
 
     fn on_discarded(&mut self) {
@@ -82,5 +94,37 @@ impl Handler for Watched {
             self.goes_on();
         }
         self.line.on_partitions(partitions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::ManualClock;
+    use schemas::codec::{Codec, StateCodec};
+    use schemas::registry::LocalIds;
+    use topology::{LineSettings, SubTopology};
+
+    use super::*;
+
+    #[test]
+    fn a_worker_whose_batches_fail_waits_until_one_is_committed_or_its_partitions_change() {
+        let ids = Arc::new(LocalIds::in_memory());
+        let (codec, state) = (Codec::new(ids.clone()), StateCodec::new(ids));
+        let group = SubTopology::defaults().remove(0);
+        let line = Line::new(group, Arc::new(codec), Arc::new(state), LineSettings::default());
+        let vitals =
+            Arc::new(Vitals::new(&crate::settings::Settings::default(), Arc::new(ManualClock::at(7))));
+        let mut watched = Watched::new(line, vitals.clone(), "orders", "orders-0");
+        let waits = || vitals.waiting().into_iter().map(|one| (one.at, one.reason)).collect::<Vec<_>>();
+        let sending = |reason: &str| vec![(SENDING.to_owned(), reason.to_owned())];
+        watched.on_failed("too large");
+        assert_eq!(waits(), sending("too large"));
+        watched.on_failed("away");
+        assert_eq!(waits(), sending("away"));
+        watched.on_committed();
+        assert_eq!(waits(), []);
+        watched.on_failed("away");
+        watched.on_partitions(&[1]);
+        assert_eq!(waits(), []);
     }
 }

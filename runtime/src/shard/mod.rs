@@ -44,6 +44,9 @@ pub trait Handler: Send {
     /// The oldest batch on its way is committed.
     fn on_committed(&mut self) {}
 
+    /// The oldest batch on its way was aborted, or nobody knows what became of it; it is thrown away and done again.
+    fn on_failed(&mut self, _reason: &str) {}
+
     /// All that was staged and is not committed is thrown away: a batch failed, or is tried again.
     fn on_discarded(&mut self) {}
 

@@ -21,6 +21,7 @@ const WAIT: Duration = Duration::from_millis(5);
 struct Obedient {
     retries: u32,
     discarded: u32,
+    failed: u32,
     committed: u32,
 }
 
@@ -63,6 +64,10 @@ impl Handler for Obedient {
 
     fn on_committed(&mut self) {
         self.committed += 1;
+    }
+
+    fn on_failed(&mut self, _reason: &str) {
+        self.failed += 1;
     }
 
     fn on_discarded(&mut self) {
@@ -184,6 +189,20 @@ fn a_retry_throws_the_batch_away_and_does_it_again_after_a_pause() {
     assert_eq!(world.worker.handler().discarded, 2);
     assert!(world.worker.handler().committed >= 1);
     assert!(world.read("dead").is_empty());
+}
+
+#[test]
+fn a_batch_that_failed_is_told_of_and_done_again() {
+    for fault in [crate::conformance::Fault::Aborted, crate::conformance::Fault::UnknownNotCommitted] {
+        let mut world = world(Obedient::default());
+        world.log.fault_next_commit(fault);
+        world.send(&["a"]);
+        world.work();
+        let Obedient { failed, discarded, committed, .. } = *world.worker.handler();
+        assert_eq!((failed, discarded), (1, 1), "{fault:?}");
+        assert!(committed >= 1, "{fault:?}");
+        assert_eq!(world.out(), ["a after  at 1000"], "{fault:?}");
+    }
 }
 
 #[test]

@@ -102,9 +102,13 @@ impl<L: Log, H: Handler> Worker<L, H> {
                 self.handler.on_committed();
                 return Ok(true);
             }
-            Outcome::Aborted { reason } => format!("batch {} was aborted: {reason}", id.0),
+            Outcome::Aborted { reason } => {
+                self.handler.on_failed(&reason);
+                format!("batch {} was aborted: {reason}", id.0)
+            }
             Outcome::Unknown { reason } => {
                 self.log_failures += 1;
+                self.handler.on_failed(&reason);
                 format!("outcome of batch {} is unknown: {reason}", id.0)
             }
             Outcome::Fenced => format!("batch {} was fenced", id.0),
