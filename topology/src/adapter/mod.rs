@@ -27,11 +27,13 @@ mod emit;
 pub mod heartbeat;
 mod keyed;
 mod orchestration;
+mod put_off;
 mod states;
 #[cfg(test)]
 mod tests;
 
 use emit::Emitter;
+use put_off::PutOff;
 pub use states::{Kept, read_cell};
 
 /// What an operator may choose of all processors.
@@ -65,6 +67,7 @@ pub struct Line {
     /// Both are derived from broadcasts alone.
     catalogs: Catalogs,
     health: BTreeMap<String, DownstreamHealth>,
+    put_off: PutOff,
     stages: Stages,
     /// Of the topics and headers that are written.
     names: RefCell<Names>,
@@ -91,6 +94,11 @@ fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerE
     }
 }
 
+/// A broadcast record that changes nothing: there is nobody to send it back to.
+fn refused(record: &Record, error: &str) {
+    tracing::error!(topic = %record.topic, offset = record.offset, error, "broadcast record refused");
+}
+
 /// The reason may show text of the record, and operators read it on terminals.
 fn dead_letter(reason: impl Into<String>) -> HandlerError {
     HandlerError::DeadLetter { reason: domain::text::shown(&reason.into()).into_owned() }
@@ -111,34 +119,66 @@ impl Line {
             settings,
             catalogs: Catalogs::default(),
             health: BTreeMap::new(),
+            put_off: PutOff::default(),
             stages,
             names: RefCell::default(),
         }
     }
 
-    /// A record of a broadcast topic: a catalog version, or the health of a system. One that cannot be read changes nothing.
+    /// A record of a broadcast topic: a catalog version, or the health of a system. One that can never be read changes nothing; one whose
+    /// schema cannot be had at the moment is tried again with the inputs that follow.
     pub fn take_broadcast(&mut self, record: &Record) {
-        let Some(value) = record.value.as_deref() else { return };
-        let taken = match record.topic.as_ref() {
-            topics::CATALOG => self
-                .codec
-                .decode::<CatalogPublished>(value)
-                .map_err(|e| e.to_string())
-                .and_then(|published| {
-                    self.catalogs.take(&published).map(|_| ()).map_err(|error| error.to_string())
-                })
-                .map(|()| self.know_systems()),
-            topics::DOWNSTREAM_HEALTH => {
-                self.codec.decode::<DownstreamHealth>(value).map_err(|e| e.to_string()).map(|health| {
-                    self.stages.health(&health);
-                    self.health.insert(health.system.clone(), health);
-                })
-            }
-            other => Err(format!("topic \"{other}\" is not a broadcast topic")),
-        };
-        if let Err(error) = taken {
-            tracing::error!(topic = %record.topic, offset = record.offset, error, "broadcast record refused");
+        if self.put_off.has_key_of(record) {
+            return self.put_off(record, "an older one of its key waits for its schema");
         }
+        match self.broadcast(record) {
+            Ok(()) => {}
+            Err(HandlerError::Retry(reason)) => self.put_off(record, &reason),
+            Err(problem) => refused(record, &problem.to_string()),
+        }
+    }
+
+    fn put_off(&mut self, record: &Record, reason: &str) {
+        match self.put_off.push(record) {
+            Ok(()) => {
+                tracing::warn!(topic = %record.topic, offset = record.offset, reason, "broadcast record is tried again later");
+            }
+            Err(full) => refused(record, &full),
+        }
+    }
+
+    /// Those that were put off, as far as they can be read by now.
+    fn look_again(&mut self, now: Timestamp) {
+        while let Some(record) = self.put_off.take_due(now) {
+            match self.broadcast(&record) {
+                Ok(()) => {
+                    tracing::info!(topic = %record.topic, offset = record.offset, "broadcast record is taken at last");
+                    self.put_off.done();
+                }
+                Err(HandlerError::Retry(_)) => return self.put_off.not_yet(record, now),
+                Err(problem) => refused(&record, &problem.to_string()),
+            }
+        }
+    }
+
+    fn broadcast(&mut self, record: &Record) -> Result<(), HandlerError> {
+        let Some(bytes) = record.value.as_deref() else { return Ok(()) };
+        match record.topic.as_ref() {
+            topics::CATALOG => {
+                let published = self.codec.decode::<CatalogPublished>(bytes);
+                let published = published.map_err(|e| unreadable("catalog could not be read", &e))?;
+                self.catalogs.take(&published).map_err(|error| dead_letter(error.to_string()))?;
+                self.know_systems();
+            }
+            topics::DOWNSTREAM_HEALTH => {
+                let health = self.codec.decode::<DownstreamHealth>(bytes);
+                let health = health.map_err(|e| unreadable("health could not be read", &e))?;
+                self.stages.health(&health);
+                self.health.insert(health.system.clone(), health);
+            }
+            other => return Err(dead_letter(format!("topic \"{other}\" is not a broadcast topic"))),
+        }
+        Ok(())
     }
 
     /// A record of one of the group's topics.
@@ -149,6 +189,7 @@ impl Line {
     pub fn take_record(&mut self, shell: &mut dyn Shell, record: &Record) -> Result<(), HandlerError> {
         tracing::trace!(topic = %record.topic, partition = record.partition, offset = record.offset, "record taken");
         let now = shell.now();
+        self.look_again(now);
         let mut run = self.run(shell);
         run.emitter.trace_parent = header(record, headers::TRACE_PARENT);
         let done = run.record(record).and_then(|()| run.drain());
@@ -179,6 +220,7 @@ impl Line {
         let id = cause::of_timer(&timer.processor, &key, &timer.name, timer.due_ms);
         // Without a trace: the one that the timer was set in has ended by now.
         let now = shell.now();
+        self.look_again(now);
         let mut run = self.run(shell);
         let done = run.timer(processor, &key, &timer.name, &id).and_then(|()| run.drain());
         self.stages.end(now, done.is_ok());

@@ -1,10 +1,11 @@
-//! Plays: a registry that was put back without what it knew; foreign and cut bytes where state is kept; and, among the events, what only a
+//! Plays: a registry that was put back without what it knew, and one that is away; foreign and cut bytes where state is kept; and, among the events, what only a
 //! newer version knows, what is foreign, and what is no event of any version.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use domain::Timestamp;
+use domain::downstream::DownstreamHealth;
 use processors::{fallout, orchestration};
 use runtime::{HandlerError, Record};
 use schemas::codec::{Codec, STATE_SUBJECT, StateCodec, frame};
@@ -240,4 +241,68 @@ fn an_event_of_a_newer_version_waits_and_what_is_foreign_does_not() {
     let held = taken(&by(Processor::Orchestration));
     assert!(matches!(held, Err(HandlerError::Retry(_))), "{held:?}");
     assert!(world.memory.emitted.is_empty() && world.memory.cells().is_empty());
+}
+
+/// A registry that may be away.
+#[derive(Debug)]
+struct Away {
+    ids: Arc<LocalIds<InMemory>>,
+    is_away: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl SchemaIds for Away {
+    fn id_of(&self, subject: &str, schema_json: &str) -> Result<u32, registry::Error> {
+        self.ids.id_of(subject, schema_json)
+    }
+
+    fn schema_of(&self, id: u32) -> Result<String, registry::Error> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(registry::Error::Unavailable { what: "it".to_owned(), source: "away".into() });
+        }
+        self.ids.schema_of(id)
+    }
+}
+
+#[test]
+fn what_was_broadcast_while_the_registry_was_away_is_taken_in_sequence_once_it_is_back() {
+    let world = World::new();
+    let away =
+        Away { ids: world.records.clone(), is_away: AtomicBool::new(false), asked: AtomicUsize::new(0) };
+    let away = Arc::new(away);
+    let mut line = world.line(Processor::StuckOrders);
+    line.codec = Arc::new(Codec::new(away.clone()));
+    let now = world.memory.now();
+    // What comes in later is of a schema that is known by then.
+    let input = world.input("OrderRejected");
+    line.take_record(&mut world.memory.clone(), &input).unwrap();
+    away.is_away.store(true, Ordering::Relaxed);
+    let health: DownstreamHealth = example("DownstreamHealth");
+    let [older, newer] =
+        ["older", "newer"].map(|reason| DownstreamHealth { reason: reason.to_owned(), ..health.clone() });
+    for health in [&older, &newer] {
+        let value = world.codec().encode(topics::DOWNSTREAM_HEALTH, health).unwrap();
+        line.take_broadcast(&record(topics::DOWNSTREAM_HEALTH, &health.system, value));
+    }
+    let taken_after = |line: &mut Line, ms: i64| {
+        let mut memory = Memory::at(Timestamp(now.0 + ms));
+        let before = away.asked.load(Ordering::Relaxed);
+        line.take_record(&mut memory, &input).unwrap();
+        (
+            away.asked.load(Ordering::Relaxed) - before,
+            line.health.get(&health.system).map(|health| health.reason.clone()),
+        )
+    };
+    assert_eq!(taken_after(&mut line, 0), (1, None));
+    assert_eq!(
+        taken_after(&mut line, 999),
+        (0, None),
+        "a registry that is away is not asked with each input"
+    );
+    assert_eq!(taken_after(&mut line, 1_000), (1, None));
+    away.is_away.store(false, Ordering::Relaxed);
+    assert_eq!(taken_after(&mut line, 2_999), (0, None));
+    assert_eq!(taken_after(&mut line, 3_000), (1, Some("newer".to_owned())));
+    assert_eq!(taken_after(&mut line, 3_000), (0, Some("newer".to_owned())));
 }
