@@ -67,6 +67,7 @@ fn observe(
 ) -> Decision<State, OrderEvent> {
     assert_eq!(event.order_key(), key, "an event is handled under the key of its order");
     let stage_due = event.at().plus_ms(settings.stage_ms);
+    let reported = state.as_ref().filter(|state| state.stuck.is_some()).map(|state| state.latest_due().due);
     let state = match (event, state) {
         (OrderEvent::OrderCaptured(event), None) => {
             Some(State::new(event.submission, &event.cause.correlation_id, stage_due))
@@ -109,7 +110,18 @@ fn observe(
             state,
         ) => state,
     };
-    watch(state, settings)
+    watch(state.map(|state| told_apart(state, reported)), settings)
+}
+
+/// A silence that begins after another was reported ends later than that one, by the least there is: ids of cases and events are made of
+/// when. Where this machine's clock is ahead of those that events are written by, all that moves an order may be due before what was
+/// reported.
+fn told_apart(mut state: State, reported: Option<Timestamp>) -> State {
+    let Some(reported) = reported.filter(|_| state.stuck.is_none()) else { return state };
+    if state.latest_due().due <= reported {
+        state.order_due = reported.plus_ms(1);
+    }
+    state
 }
 
 /// The order is expected to move by `due`; it has moved just now.

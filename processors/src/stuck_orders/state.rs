@@ -68,6 +68,11 @@ impl State {
         if self.waits || !self.cases.is_empty() || self.cases_beyond > 0 {
             return None;
         }
+        Some(self.latest_due())
+    }
+
+    /// The same, whatever it waits for.
+    pub fn latest_due(&self) -> LastDue {
         let order = LastDue { due: self.order_due, task_id: None, item_id: None };
         let beyond = self.tasks_beyond_due.map(|due| LastDue { due, ..order.clone() });
         let tasks = self.tasks.iter().map(|(id, task)| LastDue {
@@ -76,7 +81,10 @@ impl State {
             item_id: Some(task.item_id.clone()),
         });
         // The last of equals wins: a task says more than the order as a whole.
-        [order].into_iter().chain(beyond).chain(tasks).max_by_key(|last| last.due)
+        beyond
+            .into_iter()
+            .chain(tasks)
+            .fold(order, |latest, next| if next.due >= latest.due { next } else { latest })
     }
 
     /// The task is expected to move by `due`.

@@ -237,6 +237,24 @@ fn a_stuck_order_that_a_person_closes_without_a_move_is_reported_again() {
     ]);
 }
 
+/// Fault: the clock is ahead of those that the events are written by.
+#[test]
+fn no_two_silences_are_the_same_case_where_the_clock_is_ahead() {
+    let ahead = 1_000;
+    let stuck = |due: i64| CaseId::derived(&key(), "stuck", &Timestamp(due).to_string());
+    check(vec![
+        (ahead, Some(captured(0, 1)), "timer 110"),
+        (ahead, None, "stuck since 100"),
+        // Written in the same millisecond.
+        (ahead, Some(asked(0, 100)), "timer 111"),
+        (ahead, None, "stuck since 101"),
+        (ahead, Some(opened(3, stuck(101))), ""),
+        (ahead, Some(resolved(4, stuck(101))), "timer 112"),
+        (ahead, None, "stuck since 102"),
+        (ahead, Some(moved(300, InProgress, None, Some(500))), "timer 510"),
+    ]);
+}
+
 #[test]
 fn a_deferred_task_waits_longer_than_one_that_nobody_expects_anything_of() {
     let state = check(vec![
