@@ -1,4 +1,5 @@
 //! The order commands as a user has them: the real binary, beside a running service and without one.
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -305,6 +306,30 @@ fn whoever_waits_longer_than_asked_for_is_told_where_the_order_stands() {
     check(&dir, &["order", "plan", &key("1")], 0, &["notStarted"]);
     service.stop();
     check(&dir, &["order", "watch", &key("1")], 1, &["no service runs on", "that would move it"]);
+}
+
+/// Fault: somebody outside opens the projection's file beside a service that was asked for its state, and closes it again.
+#[test]
+fn whoever_reads_the_projection_leaves_it_to_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let _service = Service::start(&dir, QUICK);
+    submit(&dir, &["--wait=completed", &order(&dir, "1", 16)], 0, &["order completed"]);
+    check(&dir, &["status"], 0, &["running, healthy"]);
+    let log = || std::fs::metadata(dir.join("projection.sqlite-wal")).map(|log| log.ino()).ok();
+    let before = log();
+    assert!(before.is_some(), "SQLite's log lies beside the file");
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio.block_on(async {
+        let url = format!("sqlite://{}", dir.join("projection.sqlite").display());
+        let outsider = projection::Projection::open(&url).await.unwrap();
+        assert!(!outsider.positions().await.unwrap().is_empty());
+        // Whoever is the last to close it clears away what lies beside it.
+        outsider.close().await;
+    });
+    assert_eq!(log(), before, "the service has it open");
+    submit(&dir, &["--wait=completed", &order(&dir, "2", 16)], 0, &["order completed"]);
+    check(&dir, &["order", "show", &key("2")], 0, &["completed"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! SQLite: one file, with its write-ahead log beside it.
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -22,8 +23,8 @@ const WRITER_CACHE: &str = "-8192";
 /// After so many pages of 4 KiB the log beside the file is worked into it: most pages change again soon, and are then written once.
 const CHECKPOINT_PAGES: &str = "8192";
 
-/// What each of its files begins with.
-const MAGIC: &[u8] = b"SQLite format 3\0";
+/// No database of SQLite is shorter than its smallest page.
+const PAGE_BYTES_MIN: u64 = 512;
 
 /// The codes that SQLite gives for a file that is none of its, or not whole: SQLITE_CORRUPT and SQLITE_NOTADB.
 const DAMAGE_CODES: [i32; 2] = [11, 26];
@@ -62,8 +63,10 @@ pub(super) async fn open(options: &SqliteConnectOptions, purpose: Purpose) -> Re
     Ok(Pools::Sqlite { writer: writer.connect_with(options).await?, readers, is_frozen: false })
 }
 
+/// Asked for, and not tried: whoever closes a file gives up all locks that its process has on it, SQLite's too. Then the next outsider to
+/// close the database would be the last to have it open, and take its log away from under a running service.
 fn may_write(path: &Path) -> bool {
-    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+    faccessat(AT_FDCWD, path, AccessFlags::W_OK, AtFlags::AT_EACCESS).is_ok()
 }
 
 /// For whoever changes nothing, and may perhaps not; and whether what is written from now on stays unseen.
@@ -88,15 +91,13 @@ fn looking(options: &SqliteConnectOptions, may_write: bool) -> (SqliteConnectOpt
 
 /// Whether there is no file, or an empty one, or a whole database that is empty or a projection.
 pub(super) async fn is_free_or_ours(path: &Path) -> Result<bool, sqlx::Error> {
-    // Told by its beginning: SQLite takes a short file of anything for an empty database.
-    let mut begins = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(MAGIC.len() as u64).read_to_end(&mut begins)?,
+    // Told by its length: SQLite takes a short file of anything for an empty database. Not by its beginning, as `may_write` says.
+    match std::fs::metadata(path) {
+        Ok(found) if found.len() == 0 => return Ok(true),
+        Ok(found) if found.len() < PAGE_BYTES_MIN => return Ok(false),
+        Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(error.into()),
-    };
-    if begins != MAGIC {
-        return Ok(begins.is_empty());
     }
     let (looking, _) = looking(&SqliteConnectOptions::new().filename(path), may_write(path));
     let mut connection = looking.connect().await?;

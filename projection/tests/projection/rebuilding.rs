@@ -118,7 +118,8 @@ async fn what_is_no_projection_stays_as_it_is() {
         "\"{}\" is there, and is no projection; it would be gone: name another place, or remove it first",
         path.display()
     );
-    for content in ["root:x:0:0:root:/root:/bin/bash\n", "x"] {
+    let lines = "root:x:0:0:root:/root:/bin/bash\n";
+    for content in [lines, "x", &lines.repeat(16), &lines.repeat(20), &lines.repeat(1_000)] {
         std::fs::write(&path, content).unwrap();
         assert_eq!(rebuilt_at(&path).await.unwrap_err(), refused);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
