@@ -28,7 +28,7 @@ pub use log::{
 };
 pub use names::Names;
 pub use partitioner::{murmur2, partition_for};
-pub use record::{Headers, Outgoing, Record, TopicSpec, Topics};
+pub use record::{Headers, Outgoing, RECORD_BYTES_MAX, Record, TopicSpec, Topics};
 pub use shard::{Handler, HandlerError, Settings, Step, Worker};
 pub use store::keys::{CellKey, CellParts, TimerKey};
 pub use timer::DueTimer;

@@ -33,6 +33,13 @@ pub struct Record {
     pub headers: Headers,
 }
 
+impl Record {
+    /// The bytes it takes on the log, framing aside.
+    pub fn bytes(&self) -> usize {
+        bytes(self.key.as_ref(), self.value.as_ref(), &self.headers)
+    }
+}
+
 /// A record on its way to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -51,9 +58,13 @@ pub struct Outgoing {
 impl Outgoing {
     /// The bytes it takes on the log, framing aside.
     pub fn bytes(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers
+        bytes(self.key.as_ref(), self.value.as_ref(), &self.headers)
     }
+}
+
+fn bytes(key: Option<&Bytes>, value: Option<&Bytes>, headers: &Headers) -> usize {
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    key.map_or(0, Bytes::len) + value.map_or(0, Bytes::len) + headers
 }
 
 /// What the caller says of a topic at opening; the runtime knows no topic by itself.

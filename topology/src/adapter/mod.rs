@@ -95,8 +95,8 @@ fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> HandlerE
 }
 
 /// A broadcast record that changes nothing: there is nobody to send it back to.
-fn refused(record: &Record, error: &str) {
-    tracing::error!(topic = %record.topic, offset = record.offset, error, "broadcast record refused");
+fn refused(record: &Record, reason: &str) {
+    tracing::error!(topic = %record.topic, offset = record.offset, error = reason, "broadcast record refused");
 }
 
 /// The reason may show text of the record, and operators read it on terminals.
@@ -134,7 +134,9 @@ impl Line {
         match self.broadcast(record) {
             Ok(()) => {}
             Err(HandlerError::Retry(reason)) => self.put_off(record, &reason),
-            Err(problem) => refused(record, &problem.to_string()),
+            Err(HandlerError::DeadLetter { reason: what } | HandlerError::Damaged { what }) => {
+                refused(record, &what)
+            }
         }
     }
 
@@ -156,7 +158,9 @@ impl Line {
                     self.put_off.done();
                 }
                 Err(HandlerError::Retry(_)) => return self.put_off.not_yet(record, now),
-                Err(problem) => refused(&record, &problem.to_string()),
+                Err(HandlerError::DeadLetter { reason: what } | HandlerError::Damaged { what }) => {
+                    refused(&record, &what);
+                }
             }
         }
     }

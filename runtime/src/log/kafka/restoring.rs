@@ -240,8 +240,12 @@ impl<'a> Restoring<'a> {
         }
         self.waiting = left;
         self.waiting.append(&mut last);
-        let begun = self.begin_reading(settled);
-        problem.map_or(Ok(()), Err).and(begun)
+        match (self.begin_reading(settled), problem) {
+            // What passes does not hide what does not.
+            (Err(begun), Some(problem)) if begun.is_passing() => Err(problem),
+            (Err(begun), _) => Err(begun),
+            (Ok(()), problem) => problem.map_or(Ok(()), Err),
+        }
     }
 
     /// What was asked, once all that was written before the end that was asked for is either committed or aborted. Asks for positions, and
