@@ -22,6 +22,8 @@ const BROKERS: &str = "ORDERSTREAM__KAFKA__BROKERS";
 const STARTER: &str = "scripts/with-kafka.sh";
 /// Takes a [`Load`] as JSON and prints a [`Point`] as JSON.
 pub const SUBCOMMAND: &str = "kafka-point";
+/// Of the measurement that is thrown away: a broker's code is compiled while it runs, and the first figures would be those of that.
+const WARM_UP_IN_FLIGHT: usize = 64;
 /// What this program says of itself on Kafka.
 const NODE: &str = "bench";
 
@@ -139,8 +141,13 @@ pub fn with_broker(binary: &Path) -> anyhow::Result<ExitCode> {
 /// The cluster does not answer, or one of the measurements fails.
 pub fn measure(extent: &Extent) -> anyhow::Result<Report> {
     let machine = report::machine()?;
+    let loads = extent.loads();
+    if let Some(first) = loads.first() {
+        eprintln!("W6 on Kafka, once for nothing: a broker that has just started is slow");
+        let _: Point = apart::run(SUBCOMMAND, &Load { in_flight: WARM_UP_IN_FLIGHT, ..first.clone() })?;
+    }
     let mut points = Vec::new();
-    for load in extent.loads() {
+    for load in loads {
         eprintln!("W6 on Kafka, {} partitions, {} in flight", load.partitions, load.in_flight);
         points.push(apart::run(SUBCOMMAND, &load)?);
     }

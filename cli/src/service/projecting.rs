@@ -23,7 +23,7 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 const BEATS: Limits = Limits { records_max: 1_000, bytes_max: 1 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// Under load there is one transaction in so long a time: each costs the database about the same, however few events are in it.
-const APPLY_EVERY: Duration = Duration::from_millis(50);
+const APPLY_EVERY: Duration = Duration::from_millis(250);
 /// How often the ends of the log are noted in the database, for those who see only that.
 const NOTE_ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How often history that is old enough is looked for.
