@@ -19,7 +19,7 @@ pub struct Extent {
     /// How often each comparison is made.
     #[arg(long, default_value_t = 1)]
     pub times: u32,
-    /// Of each point.
+    /// Of each point; longer where what is in flight does not end twice in it.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
 }

@@ -72,7 +72,7 @@ pub struct Extent {
     /// Orders in flight that are more than the machine can keep up with; measured once, with the first of --partitions. 0: not measured.
     #[arg(long, default_value_t = 4_096)]
     pub saturated: usize,
-    /// Of each point.
+    /// Of each point; longer where what is in flight does not end twice in it.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
     /// Of the order-keyed topics. A transaction pays for each partition that it touches.

@@ -19,7 +19,7 @@ pub struct Extent {
     /// With an fsync for each commit, without, or both.
     #[arg(long, value_delimiter = ',', default_value = "true,false")]
     pub fsync: Vec<bool>,
-    /// Of each point of W6.
+    /// Of each point of W6; longer where what is in flight does not end twice in it.
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
     /// Of the order-keyed topics; else as shipped.

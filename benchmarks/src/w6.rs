@@ -26,8 +26,9 @@ use crate::world;
 const BATCH: Limits = Limits { records_max: 4_000, bytes_max: 16 << 20 };
 const IDLE_WAIT: Duration = Duration::from_millis(50);
 const WARM_UP: Duration = Duration::from_secs(2);
-/// So often everything in flight ends within the measured time, which is made longer for it up to this.
+/// So often everything in flight ends within the measured time, which is made longer for it.
 const WAVES_MIN: u64 = 2;
+/// Not longer than this.
 const MEASURED_MAX: Duration = Duration::from_secs(90);
 /// No order at all for so long: something is broken.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
