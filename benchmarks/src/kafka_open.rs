@@ -34,6 +34,9 @@ pub struct Extent {
     /// Of the order-keyed topics.
     #[arg(long, default_value_t = 8)]
     pub partitions: u32,
+    /// How long it may take until all is projected, once all orders are taken; what is measured then says whether it was.
+    #[arg(long, default_value_t = 180)]
+    pub quiet_wait_s: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -43,7 +46,7 @@ pub struct Report {
     pub orders: usize,
     pub partitions: u32,
     pub rejoin_at_once: bool,
-    /// From an empty service to all of them waiting for their first answer.
+    /// From the start of the service, which has all of them to read, to the last one's first command.
     pub taken_orders_per_s: f64,
     pub resident: Resident,
     pub waiting: Waiting,
@@ -81,12 +84,16 @@ pub fn measure(binary: &Path, extent: &Extent) -> anyhow::Result<Report> {
     let (first_start, service) = bench.restart(probe())?;
     service.kill()?;
     let (same, empty) = (probe(), probe());
-    open_orders::feed(&bench.store, requests.take(extent.orders))?;
+    let mut reader = bench.commands()?;
+    let mut at_once = 0;
+    let count = |request: &Outgoing| at_once += usize::from(world::goes_at_once(request));
+    open_orders::feed(&bench.store, requests.take(extent.orders).inspect(count))?;
     let (started, service) = (Instant::now(), bench.start()?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(open_orders::taken(&bench.settings, probes + extent.orders))?;
+    until_sent(&mut reader, at_once, started + open_orders::taken_wait(extent.orders))?;
     let taken_orders_per_s = extent.orders as f64 / started.elapsed().as_secs_f64();
-    let (resident, waiting) = waiting::at_rest(service.id(), &bench.settings)?;
+    eprintln!("all are taken up, at {taken_orders_per_s:.0} orders/s");
+    let quiet_wait = Duration::from_secs(extent.quiet_wait_s);
+    let (resident, waiting) = waiting::at_rest(service.id(), &bench.settings, quiet_wait)?;
     service.kill()?;
     let (same_disk, service) = bench.restart(same)?;
     service.kill()?;
@@ -138,9 +145,14 @@ impl<'b> Bench<'b> {
         Running::start(self.binary, &settings.node.data_dir, &variables)
     }
 
-    fn restart(&self, probes: Vec<Outgoing>) -> anyhow::Result<(Restart, Running)> {
+    /// What comes from now on.
+    fn commands(&self) -> anyhow::Result<AnyReader> {
         let commands: Arc<str> = topics::commands(world::SYSTEM).into();
-        let mut reader = self.store.log.reader(&[commands], &Start::End)?;
+        Ok(self.store.log.reader(&[commands], &Start::End)?)
+    }
+
+    fn restart(&self, probes: Vec<Outgoing>) -> anyhow::Result<(Restart, Running)> {
+        let mut reader = self.commands()?;
         self.store.log.producer().send(&probes)?;
         let mut waiting: HashSet<Bytes> = probes.into_iter().filter_map(|probe| probe.key).collect();
         let started = Instant::now();
@@ -150,6 +162,16 @@ impl<'b> Bench<'b> {
         let resident = process::resident(service.id())?;
         Ok((Restart { first_command_ms, all_commands_ms, resident }, service))
     }
+}
+
+/// Reads as many commands. Since nobody answers, each order has one.
+fn until_sent(reader: &mut AnyReader, commands: usize, deadline: Instant) -> anyhow::Result<()> {
+    let mut sent = 0;
+    while sent < commands {
+        sent += reader.poll(READ, LOOK_WAIT)?.len();
+        ensure!(Instant::now() < deadline, "{sent} of {commands} orders had their first command in time");
+    }
+    Ok(())
 }
 
 /// Reads commands until, of all those that wait, as few are left as is asked for; gives the time since the start.

@@ -83,7 +83,7 @@ fn measure_one(binary: &Path, orders: usize) -> anyhow::Result<Open> {
     let (started, service) = (Instant::now(), bench.start(&settings, waiting::FAR)?);
     runtime.block_on(taken(&settings, orders))?;
     let taken_s = started.elapsed().as_secs_f64();
-    let (resident, waiting) = waiting::at_rest(service.id(), &settings)?;
+    let (resident, waiting) = waiting::at_rest(service.id(), &settings, waiting::QUIET_WAIT)?;
     service.kill()?;
     let log_bytes = process::directory_bytes(&directory.path().join("log"))?;
     let projection_bytes = process::directory_bytes(directory.path())? - log_bytes;
@@ -136,9 +136,14 @@ pub(crate) fn feed(store: &Store, requests: impl Iterator<Item = Outgoing>) -> a
     Ok(())
 }
 
+/// So long it may take until all orders are taken up.
+pub(crate) fn taken_wait(orders: usize) -> Duration {
+    TAKEN_WAIT + Duration::from_secs(orders as u64) / TAKEN_ORDERS_PER_S_MIN
+}
+
 /// Waits until all orders are in progress and told so.
-pub(crate) async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
-    let wait = TAKEN_WAIT + Duration::from_secs(orders as u64) / TAKEN_ORDERS_PER_S_MIN;
+async fn taken(settings: &Settings, orders: usize) -> anyhow::Result<()> {
+    let wait = taken_wait(orders);
     let deadline = Instant::now() + wait;
     let projection = opened(settings, deadline).await?;
     loop {

@@ -26,7 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Flushes and compactions; in one look, in milliseconds of CPU.
 const STORING_THREADS: &str = "rocksdb:";
 const STORING_MS_MAX: f64 = 1.0;
-const QUIET_WAIT: Duration = Duration::from_secs(180);
+/// How long that may take where nothing is left to project.
+pub const QUIET_WAIT: Duration = Duration::from_secs(180);
 const THREADS_SHOWN: usize = 3;
 
 /// As the service is started where orders shall only wait.
@@ -109,13 +110,13 @@ pub struct Waiting {
     pub quiet_after_s: f64,
 }
 
-/// Memory once it rests, and what waiting costs from then on.
+/// Memory once it rests, for which is waited so long, and what waiting costs from then on.
 ///
 /// # Errors
 /// The process is gone, or the projection cannot be read.
-pub fn at_rest(pid: u32, settings: &Settings) -> anyhow::Result<(Resident, Waiting)> {
+pub fn at_rest(pid: u32, settings: &Settings, wait: Duration) -> anyhow::Result<(Resident, Waiting)> {
     let started = Instant::now();
-    let is_quiet = quiet(pid, settings, started + QUIET_WAIT)?;
+    let is_quiet = quiet(pid, settings, started + wait)?;
     let quiet_after_s = started.elapsed().as_secs_f64();
     let resident = process::resident(pid)?;
     let (spent, measured_s) = spent_until(pid, Instant::now() + KEPT)?;

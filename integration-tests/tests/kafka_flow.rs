@@ -20,7 +20,7 @@ use integration_tests::process::{Service, until};
 use integration_tests::registry::Registry;
 use integration_tests::site::{JOIN_WAIT, Node, Site};
 use integration_tests::{budget, work};
-use runtime::log::kafka::{CLIENT_QUEUE_BYTES_MAX, STORE_BLOCK_CACHE_BYTES, STORE_WRITE_BUFFERS_BYTES};
+use runtime::log::kafka::{CLIENT_QUEUE_BYTES_MAX, STORES_BLOCK_CACHE_BYTES, STORES_WRITE_BUFFERS_BYTES};
 use runtime::log::{COMMITS_IN_FLIGHT_MAX, Limits};
 use runtime::{Outgoing, partition_for};
 use schemas::{headers, topics};
@@ -48,21 +48,27 @@ const WAIT: Duration = Duration::from_secs(180);
 const READ: Limits = Limits { records_max: 10_000, bytes_max: 16 << 20 };
 const MIB: u64 = 1 << 20;
 
-/// What one worker may fill: what its client has fetched, its store, and its batches. Each of those, the open one and those on their way, is
+/// What a client has fetched, and an answer that is on its way.
+const CLIENT_BYTES: u64 = 2 * CLIENT_QUEUE_BYTES_MAX as u64;
+
+/// What one worker may fill: what its client has fetched, and its batches. Each of those, the open one and those on their way, is
 /// there as it was read, as it is worked on, as it is staged and as the producer sends it.
 fn worker_bytes(settings: &Settings) -> u64 {
     let batches = 4 * (1 + COMMITS_IN_FLIGHT_MAX) * settings.batch.bytes_max;
-    (CLIENT_QUEUE_BYTES_MAX + STORE_BLOCK_CACHE_BYTES + STORE_WRITE_BUFFERS_BYTES + batches) as u64
+    CLIENT_BYTES + batches as u64
 }
+
+/// What the stores of all workers may fill.
+const STORES_BYTES: u64 = (STORES_BLOCK_CACHE_BYTES + STORES_WRITE_BUFFERS_BYTES) as u64;
 
 /// The same of the projection: batches of a MiB as they are read and as they are applied, and the cache of its database, 8 MiB.
 fn projection_bytes() -> u64 {
-    CLIENT_QUEUE_BYTES_MAX as u64 + (2 + 8) * MIB
+    CLIENT_BYTES + (2 + 8) * MIB
 }
 
 /// The same of the simulated systems: a batch of 8 MiB as it is read and as it is answered, and 8 MiB that their ledger has yet to write.
 fn downstream_bytes() -> u64 {
-    CLIENT_QUEUE_BYTES_MAX as u64 + (2 * 8 + 8) * MIB
+    CLIENT_BYTES + (2 * 8 + 8) * MIB
 }
 
 struct Flow {
@@ -381,7 +387,7 @@ fn what_is_slow_is_waited_for_on_the_log_and_not_in_memory() {
     let (cluster, registry) = (Cluster::start(1), Registry::start());
     let flow = Flow::start(&cluster, &registry);
     let worker = worker_bytes(&flow.settings);
-    let others = projection_bytes() + downstream_bytes();
+    let others = STORES_BYTES + projection_bytes() + downstream_bytes();
     flow.bounded("slow downstream", 2 * worker + others, || flow.slow_downstream());
     flow.held_projection();
     flow.bounded("hot key", worker + others, || flow.hot_key());

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use domain::Timestamp;
 use projection::{End, Projection};
 use runtime::log::embedded::Start;
@@ -16,6 +15,14 @@ use super::projected::{TOPICS, applied, ends, unexplained};
 use super::vitals::{PROJECTION, Vitals};
 use super::watched::place;
 use super::{Store, heartbeat};
+
+mod aside;
+mod before;
+mod lag;
+
+use aside::Aside;
+pub use before::{check, look};
+use lag::Lag;
 
 /// As many bytes of events as go into one transaction.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -29,55 +36,6 @@ const NOTE_ENDS_EVERY: Duration = Duration::from_secs(1);
 /// How often history that is old enough is looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const DAY_MS: i64 = 86_400_000;
-
-/// Refuses a projection that is damaged or newer while nothing is opened for writing yet, so that log and state stay untouched.
-/// Everything else that can be wrong with it is found by [`check`].
-///
-/// # Errors
-/// It is damaged, or of a newer version.
-pub fn look(url: &str) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match Projection::open_existing(url).await {
-            Ok(projection) => projection.close().await,
-            Err(error @ projection::Error::Newer { .. }) => return Err(error.into()),
-            Err(error) if error.is_damage() => return Err(error.into()),
-            Err(_) => {}
-        }
-        Ok(())
-    })
-}
-
-/// Whether the projection can be used, and fits this log: before anything else is started. One that is only out of reach does not
-/// keep the service from starting: the pump waits for it.
-///
-/// # Errors
-/// It cannot be opened; it is damaged or of a newer version; it has read more of the log than there is, so that one of the two is
-/// not of this directory, or the log has lost its end.
-pub fn check(url: &str, store: &Store) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let projection = match Projection::open(url).await {
-            Ok(projection) => projection,
-            Err(error) if error.is_passing() => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let positions = projection.positions().await;
-        projection.close().await;
-        for ((topic, partition), next) in positions? {
-            let ends = store.log.end_offsets(&topic)?;
-            let end = usize::try_from(partition).ok().and_then(|at| ends.get(at).copied()).unwrap_or(0);
-            if next > end {
-                bail!(
-                    "the log is shorter than what the projection has read of it: partition {partition} of topic \"{topic}\" ends at \
-                     {end}, and was read up to {next}; restore log and projection from the same backup, or make the projection anew \
-                     (orderstream projection rebuild)"
-                );
-            }
-        }
-        Ok(())
-    })
-}
 
 /// How the projection is kept.
 #[derive(Clone, Copy, Debug)]
@@ -159,32 +117,6 @@ fn ends_now(store: &Store) -> anyhow::Result<Option<Vec<End>>> {
     }
 }
 
-/// How far the projection is behind, for whoever watches.
-struct Lag {
-    records: metrics::Gauge,
-    seconds: metrics::Gauge,
-}
-
-impl Lag {
-    fn new() -> Lag {
-        Lag {
-            records: metrics::gauge!("orderstream_projection_lag_records"),
-            seconds: metrics::gauge!("orderstream_projection_lag_seconds"),
-        }
-    }
-
-    fn records(&self, records: u64) {
-        self.records.set(records as f64);
-    }
-
-    /// `oldest`: when the oldest record that is not applied was written, where there is one.
-    fn set(&self, records: u64, oldest: Option<i64>, now_ms: i64) {
-        self.records(records);
-        let behind_ms = oldest.map_or(0, |oldest| now_ms.saturating_sub(oldest).max(0));
-        self.seconds.set(behind_ms as f64 / 1_000.0);
-    }
-}
-
 /// What became of a batch.
 enum Batch {
     Applied,
@@ -216,6 +148,7 @@ struct Pump<'a> {
     beats: AnyReader,
     vitals: &'a Vitals,
     lag: Lag,
+    aside: Aside,
     noted: (Instant, Vec<End>),
     /// When the last batch was begun.
     applied_at: Instant,
@@ -243,6 +176,7 @@ impl<'a> Pump<'a> {
             beats,
             vitals,
             lag: Lag::new(),
+            aside: Aside::default(),
             noted,
             applied_at: Instant::now(),
             is_idle: false,
@@ -253,6 +187,11 @@ impl<'a> Pump<'a> {
 
     async fn run(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
+            if self.stands_aside(stop) {
+                self.vitals.projected(self.reader.lag_records());
+                self.beat(stop).await?;
+                continue;
+            }
             let batch = Limits { records_max: self.keeping.batch_records_max, bytes_max: BATCH_BYTES_MAX };
             let records = self.reader.poll(batch, IDLE_WAIT)?;
             if records.is_empty() {
@@ -271,6 +210,16 @@ impl<'a> Pump<'a> {
             self.beat(stop).await?;
         }
         Ok(())
+    }
+
+    /// Waits a little where much state is being read back: orders wait for that, and only readers for this.
+    fn stands_aside(&mut self, stop: &StopSignal) -> bool {
+        let is_aside = self.aside.look(&self.store.log.restoring(), Instant::now());
+        if is_aside {
+            self.lag.records(self.reader.lag_records());
+            stop.wait(IDLE_WAIT);
+        }
+        is_aside
     }
 
     /// With what comes until the next transaction is due. What comes after a rest is not kept waiting.

@@ -196,6 +196,42 @@ fn a_copy_has_nothing_of_what_was_aborted() {
     assert_eq!(spare.kept(0), kept_of(records));
 }
 
+/// Fault: two workers are killed and their disks lost, with more to be read than is read side by side.
+#[test]
+fn long_changelogs_are_read_by_turns_until_all_are_read() {
+    const PARTITIONS: u32 = 5;
+    let cluster = cluster();
+    let mut place = Place::new(&cluster, "turns", PARTITIONS);
+    let faults = Arc::new(Faults::default());
+    faults.set_together_records_max(1);
+    place.options.faults = Some(faults);
+    let one = place.machine("lost", 0);
+    place.send(&one, TAIL);
+    let mut has = one.worker();
+    until(&mut [&mut has], "all is counted", |workers| {
+        (0..PARTITIONS).all(|partition| workers[0].counted(partition) == TAIL)
+    });
+    drop(has);
+    let other = place.machine("empty", 0);
+    let (mut first, mut second) = (other.worker_named("first"), other.worker_named("second"));
+    let held = |worker: &Counting| worker.held.len();
+    until(&mut [&mut first, &mut second], "each has some, and all are held", |workers| {
+        let (first, second) = (held(workers[0]), held(workers[1]));
+        first > 0 && second > 0 && first + second == PARTITIONS as usize
+    });
+    for worker in [&mut first, &mut second] {
+        for partition in worker.held.clone() {
+            assert_eq!(worker.kept(partition), kept_of(TAIL), "partition {partition}");
+        }
+    }
+    // The others' turn comes, whoever left.
+    drop(second);
+    place.send(&other, 1);
+    until(&mut [&mut first], "it takes all over and goes on", |workers| {
+        (0..PARTITIONS).all(|partition| workers[0].counted(partition) == TAIL + 1)
+    });
+}
+
 /// Fault: who has just been elected leader of a changelog says that less of it is settled than the last one did.
 #[test]
 fn an_end_that_comes_too_early_is_looked_at_again() {

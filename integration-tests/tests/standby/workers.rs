@@ -99,9 +99,14 @@ pub struct Machine {
 
 impl Machine {
     pub fn worker(&self) -> Counting {
+        self.worker_named("one")
+    }
+
+    /// One of several.
+    pub fn worker_named(&self, name: &str) -> Counting {
         let membership = Membership {
             group: "orders".into(),
-            worker: "one".into(),
+            worker: name.into(),
             processors: vec![PROCESSOR.into()],
             topics: self.inputs.clone(),
             topics_broadcast: vec![],

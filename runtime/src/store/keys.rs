@@ -19,6 +19,13 @@ const DUE_BYTES: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellKey(Bytes);
 
+/// The parts of a name, as they are where nothing in them is escaped.
+struct Borrowed<'n, Last: ?Sized> {
+    processor: Cow<'n, str>,
+    key: Cow<'n, [u8]>,
+    last: &'n Last,
+}
+
 /// The parts of a [`CellKey`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellParts {
@@ -42,7 +49,7 @@ impl CellKey {
     /// None: not made by [`CellKey::new`], so the store is damaged.
     pub fn from_bytes(encoded: Bytes) -> Option<Self> {
         let key = Self(encoded);
-        key.parts().map(|_| ())?;
+        key.borrowed().map(|_| ())?;
         Some(key)
     }
 
@@ -57,15 +64,16 @@ impl CellKey {
 
     /// None only if the store is damaged.
     pub fn parts(&self) -> Option<CellParts> {
-        let (partition, rest) = take_partition(&self.0)?;
+        let Borrowed { processor, key, last } = self.borrowed()?;
+        let (processor, key, cell) = (processor.into_owned(), key.into_owned(), last.to_vec());
+        Some(CellParts { partition: self.partition(), processor, key, cell })
+    }
+
+    fn borrowed(&self) -> Option<Borrowed<'_, [u8]>> {
+        let (_, rest) = take_partition(&self.0)?;
         let (processor, rest) = take_part(rest)?;
-        let (key, cell) = take_part(rest)?;
-        Some(CellParts {
-            partition,
-            processor: String::from_utf8(processor.into_owned()).ok()?,
-            key: key.into_owned(),
-            cell: cell.to_vec(),
-        })
+        let (key, last) = take_part(rest)?;
+        Some(Borrowed { processor: text(processor)?, key, last })
     }
 }
 
@@ -117,7 +125,7 @@ impl TimerKey {
     /// None: not made by [`TimerKey::new`], so the store is damaged.
     pub(crate) fn from_encoded(encoded: &[u8]) -> Option<Self> {
         let key = Self(Bytes::copy_from_slice(encoded));
-        key.due(0).map(|_| key)
+        key.borrowed().is_some().then_some(key)
     }
 
     pub fn partition(&self) -> u32 {
@@ -134,8 +142,8 @@ impl TimerKey {
     /// As the store keeps it: its processor, then [`TimerKey::at_due`]. Groups share partitions, so whoever looks for due
     /// timers must be able to pass over those of other processors without reading them.
     pub(crate) fn at_due_of_processor(&self, due_ms: i64) -> Vec<u8> {
-        let timer = self.due(due_ms).expect("a timer's key was encoded here");
-        let mut encoded = due_prefix_of_processor(&timer.processor);
+        let parts = self.borrowed().expect("a timer's key was encoded here");
+        let mut encoded = due_prefix_of_processor(&parts.processor);
         encoded.extend_from_slice(&self.at_due(due_ms));
         encoded
     }
@@ -144,6 +152,10 @@ impl TimerKey {
     pub fn due(&self, due_ms: i64) -> Option<DueTimer> {
         let (partition, rest) = take_partition(&self.0)?;
         due_timer(partition, due_ms, rest)
+    }
+
+    fn borrowed(&self) -> Option<Borrowed<'_, str>> {
+        take_timer(take_partition(&self.0)?.1)
     }
 }
 
@@ -178,15 +190,23 @@ pub(crate) fn decode_due(encoded: &[u8]) -> Option<DueTimer> {
 }
 
 fn due_timer(partition: u32, due_ms: i64, rest: &[u8]) -> Option<DueTimer> {
+    let Borrowed { processor, key, last } = take_timer(rest)?;
+    let (key, processor, name) = (Bytes::copy_from_slice(&key), Arc::from(&*processor), Arc::from(last));
+    Some(DueTimer { due_ms, key, processor, name, partition })
+}
+
+/// What follows the partition in the name of a timer: (key, processor, name).
+fn take_timer(rest: &[u8]) -> Option<Borrowed<'_, str>> {
     let (key, rest) = take_part(rest)?;
-    let (processor, name) = take_part(rest)?;
-    Some(DueTimer {
-        due_ms,
-        key: Bytes::copy_from_slice(&key),
-        processor: Arc::from(std::str::from_utf8(&processor).ok()?),
-        name: Arc::from(std::str::from_utf8(name).ok()?),
-        partition,
-    })
+    let (processor, last) = take_part(rest)?;
+    Some(Borrowed { processor: text(processor)?, key, last: std::str::from_utf8(last).ok()? })
+}
+
+fn text(part: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
+    match part {
+        Cow::Borrowed(part) => std::str::from_utf8(part).ok().map(Cow::Borrowed),
+        Cow::Owned(part) => String::from_utf8(part).ok().map(Cow::Owned),
+    }
 }
 
 /// The first key behind all keys that begin with `prefix`; None: there is none.
@@ -290,8 +310,19 @@ mod tests {
         }
 
         #[test]
-        fn damaged_bytes_are_refused_and_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn damaged_bytes_are_refused_and_never_panic(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..40), is_name: bool, processor in part(), key in part(),
+        ) {
+            if is_name {
+                // Otherwise hardly any of them would be a name. Its partition begins it, and part of what follows may be no text.
+                let parts = [&[0, 0, 0, 7][..], &processor, &PART_END, &key, &PART_END, &bytes];
+                bytes = parts.concat();
+            }
             let _ = decode_due(&bytes);
+            if let Some(timer) = TimerKey::from_encoded(&bytes) {
+                let due = timer.due(7).unwrap();
+                prop_assert_eq!(TimerKey::new(due.partition, &due.processor, &due.key, &due.name), timer);
+            }
             if let Some(key) = CellKey::from_bytes(bytes.clone().into()) {
                 let parts = key.parts().unwrap();
                 let again = CellKey::new(parts.partition, &parts.processor, &parts.key, &parts.cell);

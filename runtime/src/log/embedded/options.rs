@@ -112,11 +112,10 @@ pub(crate) fn unused() -> ColumnFamilyDescriptor {
 fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    blocks.set_block_size(BLOCK_BYTES);
-    in_pieces(&mut blocks);
     let mut options = Options::default();
     match name {
         LOG => {
+            in_pieces(&mut blocks);
             // Read in sequence and hardly ever rewritten: fewer, larger merges.
             let mut merging = UniversalCompactOptions::default();
             merging.set_compression_size_percent(LOG_COMPRESSED_PERCENT);
@@ -140,7 +139,8 @@ fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
 }
 
 /// Indexes and filters count as what is cached, and come in by pieces.
-pub(crate) fn in_pieces(blocks: &mut BlockBasedOptions) {
+fn in_pieces(blocks: &mut BlockBasedOptions) {
+    blocks.set_block_size(BLOCK_BYTES);
     blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     blocks.set_partition_filters(true);
     blocks.set_metadata_block_size(METADATA_BLOCK_BYTES);
@@ -150,7 +150,8 @@ pub(crate) fn in_pieces(blocks: &mut BlockBasedOptions) {
 }
 
 /// What is asked for by its key, and often not there.
-fn looked_up(blocks: &mut BlockBasedOptions, options: &mut Options) {
+pub(crate) fn looked_up(blocks: &mut BlockBasedOptions, options: &mut Options) {
+    in_pieces(blocks);
     blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
     options.set_memtable_whole_key_filtering(true);

@@ -62,7 +62,8 @@ pub(super) fn open(shared: &Arc<Shared>, membership: &Membership) -> Result<Part
         return Err(Error::WorkerRefused { worker: membership.worker.clone(), reason: reason.to_owned() });
     }
     let signal: Arc<Signal> = Arc::default();
-    let store = Arc::new(Store::open(&shared.options.directory.join(worker), &membership.processors)?);
+    let path = shared.options.directory.join(worker);
+    let store = Arc::new(Store::open(&path, &membership.processors, &shared.memory)?);
     // Before anything is asked: what the last run left open is settled by this.
     let pipeline = Pipeline::start(shared, worker, store.clone(), signal.clone())?;
     let name = shared.options.changelog_topic(partitions);

@@ -1,7 +1,7 @@
 //! What tests let happen to commits and to what is read: as brokers and networks do it, without waiting for them to.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -14,6 +14,7 @@ pub struct Faults {
     next: Mutex<Option<Fault>>,
     early_ends: AtomicUsize,
     hangs: Mutex<Hangs>,
+    together_records_max: OnceLock<u64>,
 }
 
 /// A client whose next call does not come back.
@@ -38,6 +39,15 @@ impl Faults {
     /// So many times a changelog seems to end before the end that was asked for, as where its leader was just elected.
     pub fn set_early_ends(&self, times: usize) {
         self.early_ends.store(times, Ordering::Relaxed);
+    }
+
+    /// Changelogs with more records left are read one after the other, as they are where there are far more. To be set before a worker joins.
+    pub fn set_together_records_max(&self, records: u64) {
+        let _ = self.together_records_max.set(records);
+    }
+
+    pub(crate) fn together_records_max(&self) -> Option<u64> {
+        self.together_records_max.get().copied()
     }
 
     /// How many of them are still to come.

@@ -41,6 +41,7 @@ mod transaction;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::info;
@@ -56,7 +57,7 @@ pub use options::{
 pub use producer::{Pending, Producer};
 pub use reader::Reader;
 pub use standby::Following;
-pub use store::{Origin, Progress, STORE_BLOCK_CACHE_BYTES, STORE_WRITE_BUFFERS_BYTES, named};
+pub use store::{Origin, Progress, STORES_BLOCK_CACHE_BYTES, STORES_WRITE_BUFFERS_BYTES, named};
 pub use stores::{WorkerStore, stores};
 pub use topics::{Drift, brokers, check, create};
 
@@ -65,6 +66,8 @@ use crate::log::embedded::Start;
 use crate::record::{TopicSpec, Topics};
 use crate::{Clock, Error};
 use inspection::Looking;
+use restoring::Turns;
+use store::Memory;
 
 /// The longest name of a node.
 const NODE_BYTES_MAX: usize = 255;
@@ -81,6 +84,10 @@ pub(crate) struct Shared {
     by_wire: HashMap<Arc<str>, usize>,
     pub(crate) record_bytes_max: usize,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Of the workers' stores.
+    pub(crate) memory: Memory,
+    /// Of the workers to read what is long.
+    turns: Turns,
     /// By worker and partition, how far its copy of others' state is behind.
     following: Mutex<BTreeMap<Arc<str>, BTreeMap<u32, u64>>>,
     /// By worker and partition, how much of its state is still to be read.
@@ -181,8 +188,19 @@ impl Kafka {
         info!(brokers = %options.connection.brokers, topics = wire.len(), "log is open");
         let topics = Arc::new(topics);
         let (following, restoring) = (Mutex::default(), Mutex::default());
-        let shared = Shared { options, topics, wire, by_wire, record_bytes_max, clock, following, restoring };
-        let shared = Arc::new(shared);
+        let memory = Memory::new();
+        let shared = Arc::new(Shared {
+            options,
+            topics,
+            wire,
+            by_wire,
+            record_bytes_max,
+            clock,
+            memory,
+            turns: Turns::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
+            following,
+            restoring,
+        });
         let looking = Arc::new(Looking::new(&shared.options)?);
         Ok(Self { shared, looking })
     }

@@ -30,9 +30,11 @@ pub(crate) const RECORD_FRAMING_BYTES: usize = 16 << 10;
 /// The client packs records up to this size into one batch, which a topic must take.
 pub(crate) const WIRE_BATCH_BYTES: usize = 1_000_000;
 /// Records that the client has fetched and nobody has asked for yet: it fetches on while there are fewer, and not beyond so many bytes, which
-/// are the memory of each client that reads.
+/// are the memory of each client that reads. One answer comes on top.
 const QUEUED_RECORDS_MIN: usize = 10_000;
-pub const CLIENT_QUEUE_BYTES_MAX: usize = 32 << 20;
+pub const CLIENT_QUEUE_BYTES_MAX: usize = 8 << 20;
+/// What a broker answers at once, but for a record that is larger; by default it is a megabyte for each partition, of all topics.
+const FETCH_BYTES_MAX: usize = 8 << 20;
 /// How long a broker holds a fetch that finds nothing. A partition that is assigned meanwhile waits for it.
 const FETCH_WAIT_MS: u32 = 100;
 /// The same for clients that read the same partitions for as long as they live. Each fetch that finds nothing costs the broker
@@ -218,6 +220,7 @@ impl Options {
         config.set("fetch.queue.backoff.ms", FETCH_BACKOFF_MS.to_string());
         config.set("queued.min.messages", QUEUED_RECORDS_MIN.to_string());
         config.set("queued.max.messages.kbytes", (CLIENT_QUEUE_BYTES_MAX >> 10).to_string());
+        config.set("fetch.max.bytes", FETCH_BYTES_MAX.to_string());
         config
     }
 

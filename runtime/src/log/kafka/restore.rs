@@ -206,6 +206,11 @@ impl Run {
         self.known.stop.is_stopped()
     }
 
+    /// What a test has instead of the length from which on changelogs are read one after the other.
+    pub(super) fn together_records_max(&self) -> Option<u64> {
+        self.shared.options.faults.as_ref().and_then(|faults| faults.together_records_max())
+    }
+
     /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell.
     pub(super) fn recognise(
         &self,

@@ -1,13 +1,18 @@
-//! Restores partitions side by side, each ready as soon as its own changelog is read: none waits for another whose changelog is longer,
-//! whose leader is away, or over which a transaction is still open; and what comes meanwhile joins in.
+//! Restores partitions, each ready as soon as its own changelog is read: none waits for another whose leader is away, or over which a
+//! transaction is still open; and what comes meanwhile joins in.
 //!
 //! ```text
 //!   wanted ──► asked: positions, then the end ──► settled up to that end ──► read to it ──► ready
 //!     ▲                                                                        │
 //!     └──────────────── what fails in passing begins again, a little later ◄───┘
 //! ```
+//!
+//! Those with little left are read side by side, those with much one after the other, the shortest first (`front`), and by one worker
+//! after the other (`turns`): all together would be ready no sooner, and the first of them only with the last.
 
+mod front;
 mod reading;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -17,6 +22,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::consumer::Consumer;
 use tracing::{debug, info, warn};
 
+use self::front::Front;
+pub(super) use self::turns::Turns;
 use super::failure::failed;
 use super::origin::Bounds;
 use super::replay::Replay;
@@ -76,6 +83,8 @@ struct Restoring<'a> {
     waiting: Vec<Waiting>,
     /// By partition.
     reading: BTreeMap<u32, Reading>,
+    /// Those of them whose records are fetched.
+    front: Front,
     /// Whether the client was told to read anything.
     is_assigned: bool,
     /// When those that wait are looked at next.
@@ -120,6 +129,7 @@ impl<'a> Restoring<'a> {
             signal,
             waiting: Vec::new(),
             reading: BTreeMap::new(),
+            front: Front::new(run.together_records_max(), now),
             is_assigned: false,
             look_at: now,
             retry: RETRY_MIN,
@@ -154,6 +164,7 @@ impl<'a> Restoring<'a> {
     fn give_all_up(&mut self) {
         self.waiting.clear();
         self.reading.clear();
+        self.run.shared.turns.leave(&self.run.worker);
         // It is closed with the worker, which ends.
         let _ = self.run.consumer.unassign();
         self.count();
@@ -167,6 +178,10 @@ impl<'a> Restoring<'a> {
         self.waiting.retain(|waiting| run.known.wants(waiting.wanted.ticket));
         self.reading.retain(|_, reading| run.known.wants(reading.wanted.ticket));
         if !self.waiting.is_empty() && Instant::now() >= self.look_at {
+            if self.retry > RETRY_MIN {
+                // Brokers that did not answer may let this wait, too. What is being read goes on beside that of the next.
+                run.shared.turns.pass_on(&run.worker);
+            }
             let begun = self.begin();
             self.waited_for(begun)?;
         }
@@ -184,6 +199,10 @@ impl<'a> Restoring<'a> {
             run.known.stop.wait(until.saturating_duration_since(Instant::now()));
         }
         if self.reading.is_empty() && std::mem::take(&mut self.is_assigned) {
+            if run.shared.turns.leave(&run.worker) {
+                // What is left in memory is shared, and this store may have nothing to write for long.
+                run.store.write_out();
+            }
             // Nothing is fetched any more that nobody would take.
             let ended = run.consumer.unassign().map_err(failed("end the reading of the changelog"));
             self.waited_for(ended)?;
@@ -221,7 +240,7 @@ impl<'a> Restoring<'a> {
     /// Asks about those that wait, and begins to read those over which nothing is open any more. What is not answered comes last at the next
     /// try, so that it holds up no other.
     fn begin(&mut self) -> Result<(), Error> {
-        self.look_at = Instant::now() + SETTLED_LOOK;
+        let began = Instant::now();
         let (mut settled, mut problem) = (Vec::new(), None);
         let (mut left, mut last) = (Vec::new(), Vec::new());
         for mut waiting in std::mem::take(&mut self.waiting) {
@@ -240,6 +259,8 @@ impl<'a> Restoring<'a> {
         }
         self.waiting = left;
         self.waiting.append(&mut last);
+        // Half of the time is left for those that are being read.
+        self.look_at = Instant::now() + SETTLED_LOOK.max(began.elapsed());
         match (self.begin_reading(settled), problem) {
             // What passes does not hide what does not.
             (Err(begun), Some(problem)) if begun.is_passing() => Err(problem),

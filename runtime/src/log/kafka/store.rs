@@ -16,10 +16,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, DB, DBRawIterator, FlushOptions, ReadOptions, WriteBatch};
 use tracing::warn;
 
-pub use opening::{STORE_BLOCK_CACHE_BYTES, STORE_WRITE_BUFFERS_BYTES};
+pub(super) use opening::Memory;
+pub use opening::{STORES_BLOCK_CACHE_BYTES, STORES_WRITE_BUFFERS_BYTES};
 pub use progress::{Origin, Progress};
 pub(super) use sides::SECOND;
 use sides::Side;
@@ -148,6 +149,11 @@ impl Store {
         &self.processors
     }
 
+    /// Whether it is one of those whose state is kept here.
+    pub(crate) fn keeps(&self, processor: &[u8]) -> bool {
+        self.processors.split(',').any(|kept| kept.as_bytes() == processor)
+    }
+
     fn progress_of(&self, reached: &Reached, rebuilding: bool) -> Progress {
         let Reached { next_offset, applied_ms, origin } = reached.clone();
         Progress { next_offset, applied_ms, rebuilding, processors: self.processors.to_string(), origin }
@@ -254,6 +260,17 @@ impl Store {
             self.known_mut().insert(partition, Known { side, origin: reached.origin.clone() });
         }
         Ok(())
+    }
+
+    /// Begins to write to files what is in memory, and does not wait for it. That it fails is told by whoever writes next.
+    pub(crate) fn write_out(&self) {
+        let mut begin = FlushOptions::default();
+        begin.set_wait(false);
+        for family in [STATE, TIMERS, TIMERS_DUE] {
+            if let Err(problem) = self.db.flush_cf_opt(self.family(family), &begin) {
+                warn!(%problem, family, "what was read back is not in files yet");
+            }
+        }
     }
 
     /// The partitions are held, so nobody else has changed them: the store is as new as it can be.

@@ -1,7 +1,7 @@
-//! Reads changelogs side by side to their ends.
+//! Reads changelogs to their ends.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
@@ -16,6 +16,9 @@ use crate::log::kafka::options::CALL_WAIT;
 use crate::log::kafka::replay::{Replay, is_gone};
 use crate::log::kafka::restore::{Run, Wanted};
 use crate::log::kafka::transaction::wire_partition;
+
+/// A look whether a changelog is the one that is known takes no longer, so that it holds up no other partition; then it is tried again.
+const RECOGNISE_WAIT: Duration = Duration::from_secs(5);
 
 /// How the end of a changelog was come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,10 @@ impl Restoring<'_> {
                     unknown.push((wanted.partition, asked.bounds));
                 }
             }
-            let goes_on = || settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket));
+            let deadline = Instant::now() + RECOGNISE_WAIT;
+            let goes_on = || {
+                Instant::now() < deadline && settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket))
+            };
             let known = run.recognise(&unknown, goes_on)?;
             let mut begun = Vec::with_capacity(settled.len());
             for (wanted, asked) in &settled {
@@ -70,10 +76,25 @@ impl Restoring<'_> {
         self.assign()
     }
 
-    /// All that are being read, each from where it is.
+    /// Those that are to be read now, each from where it is.
     fn assign(&mut self) -> Result<(), Error> {
+        self.choose();
+        self.fetch()
+    }
+
+    /// Whether others come to the front than there were.
+    fn choose(&mut self) -> bool {
+        let lefts = self.reading.iter().map(|(partition, one)| (*partition, one.replay.left_records()));
+        let Run { worker, shared, .. } = self.run;
+        self.front.choose(&lefts.collect(), || shared.turns.take(worker), Instant::now())
+    }
+
+    fn fetch(&mut self) -> Result<(), Error> {
         let mut assigned = TopicPartitionList::new();
         for (partition, reading) in &self.reading {
+            if !self.front.has(*partition) {
+                continue;
+            }
             let from = Offset::Offset(reading.replay.next_offset);
             assigned
                 .add_partition_offset(&self.run.inputs.changelog, wire_partition(*partition), from)
@@ -83,9 +104,24 @@ impl Restoring<'_> {
         self.run.consumer.assign(&assigned).map_err(failed("read the changelog"))
     }
 
+    /// The next ones come to the front once those there are read, or bring nothing for a while.
+    fn advance(&mut self) -> Result<(), Error> {
+        let Run { worker, shared, .. } = self.run;
+        if !self.front.is_over(&self.reading, Instant::now()) {
+            if self.front.is_silent() {
+                // It has no other to read, so it does not come to ask for its turn.
+                shared.turns.leave(worker);
+            }
+            return Ok(());
+        }
+        shared.turns.pass_on(worker);
+        if self.choose() { self.fetch() } else { Ok(()) }
+    }
+
     /// Takes what comes, until all are at their ends or this time.
     pub(super) fn read(&mut self, until: Instant) -> Result<(), Error> {
         let run = self.run;
+        self.advance()?;
         while !self.reading.is_empty() {
             let wait = until.saturating_duration_since(Instant::now());
             if wait.is_zero() {
@@ -117,6 +153,7 @@ impl Restoring<'_> {
             return self.at_end(partition, Seen::End);
         }
         let Some(Reading { replay, .. }) = self.reading.get_mut(&partition) else { return Ok(()) };
+        self.front.came(partition);
         if replay.take(run, partition, message) {
             run.known.replayed.fetch_add(1, Ordering::Relaxed);
         }
@@ -137,8 +174,11 @@ impl Restoring<'_> {
         }
         // The second time there was nothing more to read, though all was settled: the rest was cleaned away.
         if reading.replay.is_at_end() || reading.replay.looked_again {
-            return self.finish(partition);
+            self.finish(partition)?;
+            return self.advance();
         }
+        // That may take a while.
+        run.shared.turns.pass_on(&run.worker);
         look_again(run, &mut reading.replay, &reading.wanted)
     }
 

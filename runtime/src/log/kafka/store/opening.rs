@@ -4,28 +4,55 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, IteratorMode, LogLevel, Options,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IteratorMode, LogLevel, Options, WriteBufferManager,
 };
 use tracing::warn;
 
 use super::{Known, PROGRESS, SECOND, STATE, Store, TIMERS, TIMERS_DUE, damaged, named, progress_row};
 use crate::Error;
 use crate::log::embedded::directory::Directory;
-use crate::log::embedded::options::{in_pieces, unused};
+use crate::log::embedded::options::{looked_up, unused};
 
-/// Memory of each worker's store for what was read from it.
-pub const STORE_BLOCK_CACHE_BYTES: usize = 32 << 20;
-/// Memory of each worker's store for what was written and is not yet in files of its own.
-pub const STORE_WRITE_BUFFERS_BYTES: usize = 48 << 20;
+/// Memory of all stores of a process for what was read from them.
+pub const STORES_BLOCK_CACHE_BYTES: usize = 64 << 20;
+/// Memory of all stores of a process for what was written and is not yet in files of its own. About so much: what is on its way into files
+/// comes on top.
+pub const STORES_WRITE_BUFFERS_BYTES: usize = 64 << 20;
+/// One buffer of the cells, as a share of all: several are full at the same time.
+const LARGE_BUFFERS: usize = 4;
+/// The same of the other families.
+const SMALL_BUFFERS: usize = 16;
+/// Buffers are given memory in steps of this: with the default of a megabyte, the families of a dozen stores with next to nothing in them
+/// would take all that there is.
+const BUFFER_STEP_BYTES: usize = 64 << 10;
+/// So many buffers that were written to files are merged at once: each time, about all that there is of a family is rewritten.
+const FILES_MERGED: i32 = 8;
+/// Who writes is slowed down when so many are there. A restore writes faster than files are merged, and more of them only for a while.
+const FILES_MAX: i32 = 32;
 const WAL_BYTES_MAX: u64 = 64 << 20;
 const OPEN_FILES_MAX: i32 = 256;
-const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// What all stores of a process share. Memory is for those that are busy: each with a part of its own would have to have it for the most
+/// that it is ever given.
+pub(crate) struct Memory {
+    cache: Cache,
+    buffers: WriteBufferManager,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        let cache = Cache::new_lru_cache(STORES_BLOCK_CACHE_BYTES);
+        // Nobody is made to wait: whoever writes next has its oldest buffer written to a file.
+        let buffers = WriteBufferManager::new_write_buffer_manager(STORES_WRITE_BUFFERS_BYTES, false);
+        Self { cache, buffers }
+    }
+}
 
 impl Store {
     /// Opens or creates it. A damaged one is set aside, and begun anew from the changelog.
-    pub(crate) fn open(path: &Path, processors: &[Arc<str>]) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, processors: &[Arc<str>], memory: &Memory) -> Result<Self, Error> {
         let processors: Arc<str> = named(processors.iter().map(|processor| &**processor)).into();
-        match Self::open_as_it_is(path, processors.clone()) {
+        match Self::open_as_it_is(path, processors.clone(), memory) {
             Err(Error::Damaged { what }) => {
                 let aside = path.with_extension("damaged");
                 warn!(
@@ -40,18 +67,19 @@ impl Store {
                     directory: path.to_owned(),
                     source: source.into(),
                 })?;
-                Self::open_as_it_is(path, processors)
+                Self::open_as_it_is(path, processors, memory)
             }
             opened => opened,
         }
     }
 
-    fn open_as_it_is(path: &Path, processors: Arc<str>) -> Result<Self, Error> {
+    fn open_as_it_is(path: &Path, processors: Arc<str>, memory: &Memory) -> Result<Self, Error> {
         let mut directory = Directory::take(path)?;
         if let Some(what) = directory.distrusted() {
             return Err(Error::Damaged { what });
         }
-        let opened = DB::open_cf_descriptors(&options(directory.is_new()), directory.store(), families());
+        let options = options(directory.is_new(), memory);
+        let opened = DB::open_cf_descriptors(&options, directory.store(), families(memory));
         let db = opened.map_err(|source| directory.unusable(source))?;
         directory.opened()?;
         let store = Self { db, processors, known: RwLock::default(), directory };
@@ -76,11 +104,11 @@ impl Store {
 }
 
 /// `create`: only for a directory that is known to be new; what is missing of another is damage.
-fn options(create: bool) -> Options {
+fn options(create: bool, memory: &Memory) -> Options {
     let mut options = Options::default();
     options.create_if_missing(create);
     options.create_missing_column_families(true);
-    options.set_db_write_buffer_size(STORE_WRITE_BUFFERS_BYTES);
+    options.set_write_buffer_manager(&memory.buffers);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     // No fsync per write: what a power cut takes is in the changelog. All before the first gap counts.
@@ -92,18 +120,18 @@ fn options(create: bool) -> Options {
     options
 }
 
-fn families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(STORE_BLOCK_CACHE_BYTES);
+fn families(memory: &Memory) -> Vec<ColumnFamilyDescriptor> {
     [STATE, TIMERS, TIMERS_DUE, PROGRESS]
         .into_iter()
         .map(|name| {
-            let mut blocks = BlockBasedOptions::default();
-            blocks.set_block_cache(&cache);
-            in_pieces(&mut blocks);
-            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-            let mut options = Options::default();
-            options.set_compression_type(DBCompressionType::Lz4);
-            options.set_write_buffer_size(STORE_WRITE_BUFFERS_BYTES / 4);
+            let (mut blocks, mut options) = (BlockBasedOptions::default(), Options::default());
+            blocks.set_block_cache(&memory.cache);
+            looked_up(&mut blocks, &mut options);
+            options.set_level_zero_file_num_compaction_trigger(FILES_MERGED);
+            options.set_level_zero_slowdown_writes_trigger(FILES_MAX);
+            let buffers = if name == STATE { LARGE_BUFFERS } else { SMALL_BUFFERS };
+            options.set_write_buffer_size(STORES_WRITE_BUFFERS_BYTES / buffers);
+            options.set_arena_block_size(BUFFER_STEP_BYTES);
             options.set_block_based_table_factory(&blocks);
             ColumnFamilyDescriptor::new(name, options)
         })

@@ -14,7 +14,7 @@ const PROCESSOR: &str = "p";
 const OTHER: u32 = 1;
 
 fn open(path: &Path) -> Store {
-    Store::open(path, &[PROCESSOR.into()]).unwrap()
+    Store::open(path, &[PROCESSOR.into()], &Memory::new()).unwrap()
 }
 
 fn cell(partition: u32, name: &str) -> CellKey {
