@@ -14,10 +14,10 @@ use crate::log::embedded::directory::Directory;
 use crate::log::embedded::options::{looked_up, unused};
 
 /// Memory of all stores of a process for what was read from them.
-pub const STORES_BLOCK_CACHE_BYTES: usize = 64 << 20;
+pub const STORES_BLOCK_CACHE_BYTES: usize = 32 << 20;
 /// Memory of all stores of a process for what was written and is not yet in files of its own. About so much: what is on its way into files
 /// comes on top.
-pub const STORES_WRITE_BUFFERS_BYTES: usize = 64 << 20;
+pub const STORES_WRITE_BUFFERS_BYTES: usize = 48 << 20;
 /// One buffer of the cells, as a share of all: several are full at the same time.
 const LARGE_BUFFERS: usize = 4;
 /// The same of the other families.
