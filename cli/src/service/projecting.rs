@@ -188,6 +188,8 @@ impl<'a> Pump<'a> {
     async fn run(&mut self, stop: &StopSignal) -> anyhow::Result<()> {
         while !stop.is_stopped() {
             if self.stands_aside(stop) {
+                // Whoever sees only the database sees by its ends how far behind it is.
+                self.note_ends(false).await?;
                 self.vitals.projected(self.reader.lag_records());
                 self.beat(stop).await?;
                 continue;

@@ -196,7 +196,7 @@ fn a_copy_has_nothing_of_what_was_aborted() {
     assert_eq!(spare.kept(0), kept_of(records));
 }
 
-/// Fault: two workers are killed and their disks lost, with more to be read than is read side by side.
+/// Fault: a worker and its disk are gone, and then one of two in its stead; more is to be read than is read side by side.
 #[test]
 fn long_changelogs_are_read_by_turns_until_all_are_read() {
     const PARTITIONS: u32 = 5;

@@ -42,9 +42,9 @@ impl Default for Memory {
 }
 
 /// One buffer of a column family with much in it, as a share of all: several are full at the same time.
-const LARGE_BUFFERS: usize = 4;
+pub(crate) const LARGE_BUFFERS: usize = 4;
 /// The same for one with little in it.
-const SMALL_BUFFERS: usize = 16;
+pub(crate) const SMALL_BUFFERS: usize = 16;
 /// The smallest that there can be.
 const UNUSED_BUFFER_BYTES: usize = 64 << 10;
 const WAL_BYTES_MAX: u64 = 128 << 20;
@@ -110,12 +110,9 @@ pub(crate) fn unused() -> ColumnFamilyDescriptor {
 }
 
 fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(cache);
-    let mut options = Options::default();
     match name {
         LOG => {
-            in_pieces(&mut blocks);
+            let mut options = Options::default();
             // Read in sequence and hardly ever rewritten: fewer, larger merges.
             let mut merging = UniversalCompactOptions::default();
             merging.set_compression_size_percent(LOG_COMPRESSED_PERCENT);
@@ -124,22 +121,18 @@ fn family(name: &str, cache: &Cache, memory: Memory) -> Options {
             options.set_level_zero_file_num_compaction_trigger(LOG_FILES_MERGED);
             options.set_compression_type(DBCompressionType::Lz4);
             options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
+            options.set_block_based_table_factory(&in_pieces(cache));
+            options
         }
-        STATE => {
-            looked_up(&mut blocks, &mut options);
-            options.set_write_buffer_size(memory.write_buffers_bytes / LARGE_BUFFERS);
-        }
-        _ => {
-            looked_up(&mut blocks, &mut options);
-            options.set_write_buffer_size(memory.write_buffers_bytes / SMALL_BUFFERS);
-        }
+        STATE => looked_up(cache, memory.write_buffers_bytes / LARGE_BUFFERS),
+        _ => looked_up(cache, memory.write_buffers_bytes / SMALL_BUFFERS),
     }
-    options.set_block_based_table_factory(&blocks);
-    options
 }
 
 /// Indexes and filters count as what is cached, and come in by pieces.
-fn in_pieces(blocks: &mut BlockBasedOptions) {
+fn in_pieces(cache: &Cache) -> BlockBasedOptions {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
     blocks.set_block_size(BLOCK_BYTES);
     blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
     blocks.set_partition_filters(true);
@@ -147,13 +140,17 @@ fn in_pieces(blocks: &mut BlockBasedOptions) {
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks
 }
 
-/// What is asked for by its key, and often not there.
-pub(crate) fn looked_up(blocks: &mut BlockBasedOptions, options: &mut Options) {
-    in_pieces(blocks);
+/// What is asked for by its key, and often not there; `buffer_bytes`: of one buffer.
+pub(crate) fn looked_up(cache: &Cache, buffer_bytes: usize) -> Options {
+    let (mut blocks, mut options) = (in_pieces(cache), Options::default());
     blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
     options.set_memtable_prefix_bloom_ratio(BUFFER_BLOOM_RATIO);
     options.set_memtable_whole_key_filtering(true);
     options.set_compression_per_level(&BY_LEVEL);
+    options.set_write_buffer_size(buffer_bytes);
+    options.set_block_based_table_factory(&blocks);
+    options
 }

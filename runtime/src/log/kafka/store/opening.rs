@@ -3,25 +3,19 @@
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, IteratorMode, LogLevel, Options, WriteBufferManager,
-};
+use rocksdb::{Cache, ColumnFamilyDescriptor, DB, IteratorMode, LogLevel, Options, WriteBufferManager};
 use tracing::warn;
 
 use super::{Known, PROGRESS, SECOND, STATE, Store, TIMERS, TIMERS_DUE, damaged, named, progress_row};
 use crate::Error;
 use crate::log::embedded::directory::Directory;
-use crate::log::embedded::options::{looked_up, unused};
+use crate::log::embedded::options::{LARGE_BUFFERS, SMALL_BUFFERS, looked_up, unused};
 
 /// Memory of all stores of a process for what was read from them.
 pub const STORES_BLOCK_CACHE_BYTES: usize = 32 << 20;
 /// Memory of all stores of a process for what was written and is not yet in files of its own. About so much: what is on its way into files
 /// comes on top.
 pub const STORES_WRITE_BUFFERS_BYTES: usize = 48 << 20;
-/// One buffer of the cells, as a share of all: several are full at the same time.
-const LARGE_BUFFERS: usize = 4;
-/// The same of the other families.
-const SMALL_BUFFERS: usize = 16;
 /// Buffers are given memory in steps of this: with the default of a megabyte, the families of a dozen stores with next to nothing in them
 /// would take all that there is.
 const BUFFER_STEP_BYTES: usize = 64 << 10;
@@ -124,15 +118,11 @@ fn families(memory: &Memory) -> Vec<ColumnFamilyDescriptor> {
     [STATE, TIMERS, TIMERS_DUE, PROGRESS]
         .into_iter()
         .map(|name| {
-            let (mut blocks, mut options) = (BlockBasedOptions::default(), Options::default());
-            blocks.set_block_cache(&memory.cache);
-            looked_up(&mut blocks, &mut options);
+            let buffers = if name == STATE { LARGE_BUFFERS } else { SMALL_BUFFERS };
+            let mut options = looked_up(&memory.cache, STORES_WRITE_BUFFERS_BYTES / buffers);
             options.set_level_zero_file_num_compaction_trigger(FILES_MERGED);
             options.set_level_zero_slowdown_writes_trigger(FILES_MAX);
-            let buffers = if name == STATE { LARGE_BUFFERS } else { SMALL_BUFFERS };
-            options.set_write_buffer_size(STORES_WRITE_BUFFERS_BYTES / buffers);
             options.set_arena_block_size(BUFFER_STEP_BYTES);
-            options.set_block_based_table_factory(&blocks);
             ColumnFamilyDescriptor::new(name, options)
         })
         .chain([unused()])
