@@ -134,7 +134,7 @@ const PROJECTION: &[Metric] = &[
     gauge("orderstream_projection_lag_records", "records", NONE,
         "Events that the projection has not read yet: queries answer as of before them."),
     gauge("orderstream_projection_lag_seconds", "seconds", NONE,
-        "How old the last event was when the projection applied it; 0 where it has read all there are."),
+        "How old the last event was when the projection applied it, and so much more as it makes room for a restore; 0 where it has read all there are."),
 ];
 
 #[rustfmt::skip]

@@ -12,6 +12,8 @@ use serde_json::Value;
 const START_WAIT: Duration = Duration::from_secs(60);
 const STOP_WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// In which Linux counts CPU for those who ask (USER_HZ).
+const TICKS_PER_SECOND: u64 = 100;
 /// How much of a service's log is shown where its test fails.
 const LINES_SHOWN_MAX: usize = 60;
 
@@ -186,6 +188,20 @@ impl Service {
             number.unwrap_or_else(|| panic!("no {name} of a process that has ended: {}", self.said())) * 1_024
         };
         Resident { now_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
+    }
+
+    /// CPU that it has used, of all its threads.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[track_caller]
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        // See proc(5): utime and stime are 14 and 15, and what may have spaces in it is 2.
+        let behind_name = stat.rsplit(')').next().expect("its name ends");
+        let ticks = |field: usize| behind_name.split_whitespace().nth(field - 3)?.parse::<u64>().ok();
+        let ticks = ticks(14).zip(ticks(15)).map(|(user, system)| user + system).expect("they are numbers");
+        Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
     }
 
     /// Lets the peak of its memory begin anew, from what it has now.

@@ -333,7 +333,11 @@ fn a_second_process_under_the_same_name_ends_the_first() {
     };
     let _twin = log.member(membership).unwrap();
     let batch = one.batch(&records);
-    assert_eq!(commit(&mut one.log, batch), Outcome::Fenced);
+    let reason = match commit(&mut one.log, batch) {
+        Outcome::Aborted { reason } | Outcome::Unknown { reason } => reason,
+        outcome @ (Outcome::Committed | Outcome::Fenced) => panic!("{outcome:?}"),
+    };
+    assert!(reason.contains("another process works under the same name (node.name)"), "{reason}");
     assert_eq!(place.answers(), Vec::<String>::new());
 }
 

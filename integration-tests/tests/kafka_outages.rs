@@ -2,7 +2,7 @@
 //! schema registry is away, and partitions move meanwhile; and of three brokers one dies after the other, whoever leads. Afterwards every order
 //! stands where the oracle says. And something comes while the registry is away that only it could explain (outages/registry.rs).
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use integration_tests::kafka::Cluster;
 use integration_tests::play::Play;
@@ -14,6 +14,8 @@ mod registry;
 
 /// How long a request may take to be taken, beside what is away.
 const TAKE_WAIT: Duration = Duration::from_secs(120);
+/// Whoever waits for brokers that are away uses less than this part of one core: some sixty clients try to connect. A thread that spins uses all of it.
+const WAITING_CPU_SHARE: u32 = 2;
 /// The simulated systems are out of reach together with the brokers, and for a moment longer: there has to be time for asking them.
 const TIME_DIVISOR: u32 = 40;
 
@@ -54,8 +56,15 @@ fn brokers_that_are_away_are_waited_for() {
     let away = play.budget.away();
     std::thread::scope(|scope| {
         let sending = scope.spawn(|| play.send_rest(away + TAKE_WAIT));
-        // It is the time itself that is played.
-        std::thread::sleep(away);
+        // It is the time itself that is played. What was under way when it began is given up in the first of it.
+        std::thread::sleep(away / 4);
+        let (since, before) = (Instant::now(), [one.cpu(), other.cpu()]);
+        std::thread::sleep(away - away / 4);
+        for (service, before) in [&one, &other].into_iter().zip(before) {
+            let (spent, waited) = (service.cpu() - before, since.elapsed());
+            println!("CPU while the brokers were away: {spent:?} in {waited:?}");
+            assert!(spent < waited / WAITING_CPU_SHARE, "{spent:?} in {waited:?}: it spins");
+        }
         cluster.restart(0);
         sending.join().unwrap();
     });

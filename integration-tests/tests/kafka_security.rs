@@ -167,3 +167,24 @@ fn rights_that_are_missing_are_named_one_kind_after_the_other() {
     allow("GROUP");
     check_well(&node);
 }
+
+/// The client says once that it may not read, and then tries for ever: whoever waited for records would wait for ever, too.
+#[test]
+fn who_may_do_everything_but_read_is_told_so() {
+    let folder = TempDir::new().unwrap();
+    let node = by_password(folder.path(), "deaf.", "stranger", PASSWORD).node("node", true);
+    let reading = ("TOPIC", "deaf.", "READ");
+    let others: Vec<_> = rights("deaf.").into_iter().filter(|right| *right != reading).collect();
+    SECURED.allow("User:stranger", &others);
+    node.said(&["topics", "create"]).ended(DONE);
+    let refused = "reading is refused to this user, who needs READ on each of: deaf.orderstream.";
+    let run = node.said(&["run"]).ended(FAILED);
+    assert!(run.err.contains(refused), "{run:?}");
+    let doctor = node.said(&["doctor"]).ended(REFUSED);
+    assert!(doctor.out.contains("needs READ on each of: deaf.orderstream."), "{doctor:?}");
+    // By now there is a grouping to be read before anything starts.
+    let run = node.said(&["run"]).ended(FAILED);
+    assert!(run.err.lines().any(|line| line.starts_with(&format!("orderstream: {refused}"))), "{run:?}");
+    SECURED.allow("User:stranger", &[reading]);
+    check_well(&node);
+}

@@ -67,6 +67,9 @@ pub enum Error {
     /// Permanent: user, password and certificates are not those that the brokers know, or theirs not those that we trust.
     #[error("brokers refuse the connection; see the security settings of the log: {reason}")]
     ConnectionRefused { reason: String },
+    /// Permanent: somebody has to give the right to read.
+    #[error("reading is refused to this user, who needs READ on each of: {topics} ({reason})")]
+    ReadingRefused { topics: String, reason: String },
     /// Permanent: somebody has to create or change the topics.
     #[error("topics of the cluster do not fit, {count} findings: {findings}")]
     TopicsUnfit { count: usize, findings: Arc<str> },
@@ -95,6 +98,7 @@ impl Error {
             | Self::PositionsGone { .. }
             | Self::ClientRefused { .. }
             | Self::ConnectionRefused { .. }
+            | Self::ReadingRefused { .. }
             | Self::TopicsUnfit { .. }
             | Self::Closed => false,
         }

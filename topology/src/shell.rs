@@ -163,6 +163,9 @@ impl<'a, C: Clone, K: CellCodec<C>> ShellCells<'a, C, K> {
                     HandlerError::Damaged { what } => {
                         HandlerError::Damaged { what: format!("could not read {place}: {what}") }
                     }
+                    HandlerError::Refused { reason } => {
+                        HandlerError::Refused { reason: format!("could not read {place}: {reason}") }
+                    }
                     HandlerError::DeadLetter { reason } => {
                         HandlerError::DeadLetter { reason: format!("could not read {place}: {reason}") }
                     }

@@ -216,7 +216,7 @@ impl Service {
             let topics: Vec<&str> =
                 group.streams_to_settle(groups).into_iter().map(|stream| stream.topic()).collect();
             if !topics.is_empty() {
-                service.start_worker(settings, group, 0, &topics)?;
+                service.start_worker(settings, groups, group, 0, &topics)?;
             }
         }
         Ok(service)

@@ -87,13 +87,7 @@ fn require_as(log: &AnyLog, groups: &[SubTopology], format: u32) -> anyhow::Resu
         let before = log.note(NOTE)?;
         let found = before.as_deref().map(|raw| kept(raw, format)).transpose()?;
         let (after, is_first) = match &found {
-            Some(found) if !found.grouping.is(groups) => bail!(
-                "the settings group the processors as \"{}\", and the log is worked on as \"{}\" (epoch {}); set [[subtopology]] back, \
-                 or have the positions carried over while no service runs (orderstream topology apply)",
-                found.grouping.next(groups),
-                found.grouping,
-                found.grouping.epoch
-            ),
+            Some(found) if !found.grouping.is(groups) => bail!(differs(&found.grouping, groups)),
             Some(found) if found.format == format => return Ok(false),
             // From here on an older version would not know what it reads.
             Some(found) => (encoded_as(&found.grouping, format)?, false),
@@ -106,6 +100,24 @@ fn require_as(log: &AnyLog, groups: &[SubTopology], format: u32) -> anyhow::Resu
     bail!(
         "the grouping of the processors is changed by another process all the time; see which, and start again"
     )
+}
+
+fn differs(found: &Grouping, groups: &[SubTopology]) -> String {
+    format!(
+        "the settings group the processors as \"{}\", and the log is worked on as \"{found}\" (epoch {}); set [[subtopology]] back, \
+         or have the positions carried over while no service runs (orderstream topology apply)",
+        found.next(groups),
+        found.epoch
+    )
+}
+
+/// Why these groups may not work on the log any more: it was regrouped since they were asked for. None: it was not.
+///
+/// # Errors
+/// The log cannot be read, or what it keeps is of a newer version.
+pub fn changed(log: &AnyLog, groups: &[SubTopology]) -> anyhow::Result<Option<String>> {
+    let found = applied(log)?.filter(|(found, _)| !found.is(groups));
+    Ok(found.map(|(found, _)| differs(&found, groups)))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ impl Service {
                 tracing::info!(group = group.name, "it has no workers here and is left to other processes");
             }
             for number in 0..group.workers {
-                service.start_worker(settings, group, number, &group.topics())?;
+                service.start_worker(settings, &settings.subtopologies, group, number, &group.topics())?;
             }
         }
         service.start_restoring()?;
@@ -141,10 +141,12 @@ impl Service {
         })
     }
 
-    /// `reads`: the topics of the group that it shall read; where that is not all of them, its timers wait.
+    /// One of `group`, of the `groups` that the log is worked on by. `reads`: the topics of the group that it shall read; where that is not
+    /// all of them, its timers wait.
     pub(crate) fn start_worker(
         &mut self,
         settings: &Settings,
+        groups: &[topology::SubTopology],
         group: &topology::SubTopology,
         number: u32,
         reads: &[&str],
@@ -161,7 +163,9 @@ impl Service {
         let (codec, state) = (self.store.codec.clone(), self.store.state.clone());
         let line = Line::new(group.clone(), codec, state, line_settings(settings));
         let vitals = self.vitals.clone();
-        let watched = Watched::new(line, vitals, &group.name, &name);
+        let (log, groups) = (self.store.clone(), groups.to_vec());
+        let regrouped: watched::Regrouped = Arc::new(move || grouping::changed(&log.log, &groups));
+        let watched = Watched::new(line, vitals, &group.name, &name, regrouped.clone());
         let shard_settings = runtime::Settings {
             batch_records_max: settings.batch.records_max,
             batch_bytes_max: settings.batch.bytes_max,
@@ -170,7 +174,11 @@ impl Service {
             ..runtime::Settings::new(&name, topics::DEAD_LETTERS)
         };
         let worker = Worker::new(member, watched, self.store.clock.clone(), shard_settings)?;
-        self.spawn(name, move |stop| Ok(worker.run(stop)?))
+        self.spawn(name, move |stop| match worker.run(stop) {
+            Ok(()) => Ok(()),
+            // The positions of its group are then gone, and that would be said in their stead.
+            Err(error) => Err(regrouped().ok().flatten().map_or_else(|| error.into(), anyhow::Error::msg)),
+        })
     }
 
     /// What it is yet to restore is to be seen at a terminal.

@@ -216,10 +216,14 @@ impl<'a> Pump<'a> {
 
     /// Waits a little where much state is being read back: orders wait for that, and only readers for this.
     fn stands_aside(&mut self, stop: &StopSignal) -> bool {
+        let was_aside = self.aside.is_aside();
         let is_aside = self.aside.look(&self.store.log.restoring(), Instant::now());
         if is_aside {
-            self.lag.records(self.reader.lag_records());
+            self.lag.grows(self.reader.lag_records(), Instant::now());
+            self.vitals.waits(PROJECTION, aside::AT, aside::REASON);
             stop.wait(IDLE_WAIT);
+        } else if was_aside {
+            self.vitals.goes_on(PROJECTION);
         }
         is_aside
     }

@@ -108,6 +108,7 @@ pub(super) fn run(bytes: &[u8]) {
             }
             Err(HandlerError::DeadLetter { reason }) => assert!(!reason.is_empty()),
             Err(HandlerError::Damaged { what }) => panic!("memory is not damaged: {what}"),
+            Err(HandlerError::Refused { reason }) => panic!("nobody is refused in memory: {reason}"),
             // A version that is not here: it may come.
             Err(HandlerError::Retry(reason)) => assert!(reason.contains("catalog"), "{reason}"),
         }

@@ -80,6 +80,7 @@ impl InMemoryWorld {
             Ok(()) => {}
             Err(HandlerError::Retry(reason)) => bail!("in memory nothing comes later: {reason}"),
             Err(HandlerError::Damaged { what }) => bail!("memory is not damaged: {what}"),
+            Err(HandlerError::Refused { reason }) => bail!("nobody is refused in memory: {reason}"),
             Err(HandlerError::DeadLetter { reason }) => {
                 self.memory = before;
                 let mut headers = record.map(|record| record.headers.clone()).unwrap_or_default();

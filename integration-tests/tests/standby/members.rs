@@ -1,10 +1,11 @@
 //! Who takes a partition over reads what its own copy lacks, and no more.
 use std::sync::Arc;
 
+use integration_tests::process::root;
 use runtime::conformance::Fault;
 use runtime::log::kafka::Faults;
 
-use super::workers::{Counting, Machine, Place, changes_of, cluster, counts, kept_of, until};
+use super::workers::{Counting, INPUT, Machine, Place, changes_of, cluster, counts, kept_of, until};
 
 const BEFORE: usize = 400;
 const TAIL: usize = 30;
@@ -204,7 +205,7 @@ fn long_changelogs_are_read_by_turns_until_all_are_read() {
     let mut place = Place::new(&cluster, "turns", PARTITIONS);
     let faults = Arc::new(Faults::default());
     faults.set_together_records_max(1);
-    place.options.faults = Some(faults);
+    place.options.faults = Some(faults.clone());
     let one = place.machine("lost", 0);
     place.send(&one, TAIL);
     let mut has = one.worker();
@@ -212,6 +213,7 @@ fn long_changelogs_are_read_by_turns_until_all_are_read() {
         (0..PARTITIONS).all(|partition| workers[0].counted(partition) == TAIL)
     });
     drop(has);
+    assert_eq!(faults.read_together_max(), 0, "there was nothing to read");
     let other = place.machine("empty", 0);
     let (mut first, mut second) = (other.worker_named("first"), other.worker_named("second"));
     let held = |worker: &Counting| worker.held.len();
@@ -224,12 +226,42 @@ fn long_changelogs_are_read_by_turns_until_all_are_read() {
             assert_eq!(worker.kept(partition), kept_of(TAIL), "partition {partition}");
         }
     }
+    assert_eq!(faults.read_together_max(), 1, "side by side none would be ready before the others");
     // The others' turn comes, whoever left.
     drop(second);
     place.send(&other, 1);
     until(&mut [&mut first], "it takes all over and goes on", |workers| {
         (0..PARTITIONS).all(|partition| workers[0].counted(partition) == TAIL + 1)
     });
+}
+
+/// Fault: brokers give away little at a time. What is read of a changelog to know it again is one record, however much lies behind it.
+#[test]
+fn many_changelogs_are_known_again_however_slowly_brokers_answer() {
+    const PARTITIONS: u32 = 24;
+    const RECORDS: usize = 12;
+    const RECORD_BYTES: usize = 100_000;
+    const BYTES_PER_SECOND: &str = "500000";
+    let cluster = cluster();
+    let place = Place::new(&cluster, "narrow", PARTITIONS);
+    let machine = place.machine("here", 0);
+    let mut worker = machine.worker_named("narrow");
+    let all_counted = |worker: &mut Counting, records: usize| {
+        (0..PARTITIONS).all(|partition| worker.counted(partition) == records)
+    };
+    place.send(&machine, 1);
+    until(&mut [&mut worker], "all have begun", |workers| all_counted(workers[0], 1));
+    place.send_sized(INPUT, &machine, RECORDS, RECORD_BYTES);
+    until(&mut [&mut worker], "all is counted", |workers| all_counted(workers[0], 1 + RECORDS));
+    drop(worker);
+    let program = root().join("integration-tests/kafka/Quotas.java");
+    let mut limit = cluster.tool(&program.display().to_string());
+    limit.args([&*cluster.addresses(), BYTES_PER_SECOND, "narrow-restore", "narrow-glance"]);
+    assert!(limit.status().unwrap().success());
+    let mut worker = machine.worker_named("narrow");
+    until(&mut [&mut worker], "it has all again", |workers| workers[0].held.len() == PARTITIONS as usize);
+    assert_eq!(worker.log.replayed_records(), 0, "its store has all of it");
+    assert!(all_counted(&mut worker, 1 + RECORDS));
 }
 
 /// Fault: who has just been elected leader of a changelog says that less of it is settled than the last one did.

@@ -74,11 +74,16 @@ impl Place {
 
     /// The same, of this input.
     pub fn send_to(&self, input: &str, machine: &Machine, records: usize) {
+        self.send_sized(input, machine, records, 1);
+    }
+
+    /// The same, of so many bytes each, which its worker keeps.
+    pub fn send_sized(&self, input: &str, machine: &Machine, records: usize, bytes: usize) {
         let outgoing = |partition| Outgoing {
             topic: input.into(),
             partition: Some(partition),
             key: Some(Bytes::from_static(b"k")),
-            value: Some("x".into()),
+            value: Some("x".repeat(bytes).into()),
             headers: Vec::new(),
             timestamp_ms: 1,
         };
@@ -160,7 +165,7 @@ impl Counting {
         let mut cells =
             vec![CellChange { cell: Self::total(partition), value: Some((number + 1).to_string().into()) }];
         // Each third number takes the one before it along.
-        cells.push(CellChange { cell: Self::cell(partition, number), value: Some("x".into()) });
+        cells.push(CellChange { cell: Self::cell(partition, number), value: record.value.clone() });
         if number % 3 == 2 {
             cells.push(CellChange { cell: Self::cell(partition, number - 1), value: None });
         }

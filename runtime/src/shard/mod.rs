@@ -63,6 +63,9 @@ pub enum HandlerError {
     /// What is kept cannot be read, and never will be: the worker ends.
     #[error("store is damaged: {what}")]
     Damaged { what: String },
+    /// The worker may not do this at all, nor anything that comes: it ends.
+    #[error("worker is refused: {reason}")]
+    Refused { reason: String },
     /// It will never work: the record goes to the dead-letter topic, and the batch goes on without it.
     #[error("dead letter: {reason}")]
     DeadLetter { reason: String },
@@ -92,6 +95,7 @@ impl From<Error> for HandlerError {
             | Error::WorkerRefused { .. }
             | Error::ClientRefused { .. }
             | Error::ConnectionRefused { .. }
+            | Error::ReadingRefused { .. }
             | Error::TopicsUnfit { .. }
             | Error::PositionsGone { .. }
             | Error::Closed => Self::Retry(error.chain()),

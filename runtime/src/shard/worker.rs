@@ -300,6 +300,10 @@ impl<L: Log, H: Handler> Worker<L, H> {
             }
             Ok(Err(HandlerError::Retry(reason))) => return Err(Setback::Retry(reason)),
             Ok(Err(HandlerError::Damaged { what })) => return Err(Setback::Log(Error::Damaged { what })),
+            Ok(Err(HandlerError::Refused { reason })) => {
+                let worker = self.settings.worker.clone();
+                return Err(Setback::Log(Error::WorkerRefused { worker, reason }));
+            }
             Ok(Err(HandlerError::DeadLetter { reason })) => reason,
             Err(panic) => {
                 let reason = panic_text(panic.as_ref());

@@ -134,9 +134,11 @@ impl Line {
         match self.broadcast(record) {
             Ok(()) => {}
             Err(HandlerError::Retry(reason)) => self.put_off(record, &reason),
-            Err(HandlerError::DeadLetter { reason: what } | HandlerError::Damaged { what }) => {
-                refused(record, &what)
-            }
+            Err(
+                HandlerError::DeadLetter { reason: what }
+                | HandlerError::Refused { reason: what }
+                | HandlerError::Damaged { what },
+            ) => refused(record, &what),
         }
     }
 
@@ -158,7 +160,11 @@ impl Line {
                     self.put_off.done();
                 }
                 Err(HandlerError::Retry(_)) => return self.put_off.not_yet(record, now),
-                Err(HandlerError::DeadLetter { reason: what } | HandlerError::Damaged { what }) => {
+                Err(
+                    HandlerError::DeadLetter { reason: what }
+                    | HandlerError::Refused { reason: what }
+                    | HandlerError::Damaged { what },
+                ) => {
                     refused(&record, &what);
                 }
             }

@@ -109,6 +109,7 @@ pub(super) fn of_key(key: &str, error: HandlerError) -> HandlerError {
         HandlerError::Retry(reason) => HandlerError::Retry(with_key(reason)),
         HandlerError::Damaged { what } => HandlerError::Damaged { what: with_key(what) },
         HandlerError::DeadLetter { reason } => HandlerError::DeadLetter { reason },
+        HandlerError::Refused { reason } => HandlerError::Refused { reason },
     }
 }
 

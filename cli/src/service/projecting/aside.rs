@@ -10,9 +10,15 @@ const ASIDE_MAX: Duration = Duration::from_secs(300);
 /// All is read back once nothing was to be read for so long: what fails on the way is wanted again at once.
 const OVER_AFTER: Duration = Duration::from_secs(10);
 
+/// For whoever asks why it does not go on.
+pub(super) const AT: &str = "all that is left";
+pub(super) const REASON: &str =
+    "it makes room while workers read much of their state back, for five minutes at most";
+
 /// Since when there is much to be read back.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
+    is_aside: bool,
     since: Option<Instant>,
     /// Since when there is nothing to be read back.
     nothing_since: Option<Instant>,
@@ -31,7 +37,13 @@ impl Aside {
             self.since.get_or_insert(now);
         }
         let is_early = |since: Instant| now.saturating_duration_since(since) < ASIDE_MAX;
-        left_records > 0 && self.since.is_some_and(is_early)
+        self.is_aside = left_records > 0 && self.since.is_some_and(is_early);
+        self.is_aside
+    }
+
+    /// What the last look came to.
+    pub(super) fn is_aside(&self) -> bool {
+        self.is_aside
     }
 }
 

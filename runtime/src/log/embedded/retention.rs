@@ -1,6 +1,8 @@
 //! What is deleted from the log, and when: records past their topic's retention, and, on compacted topics, records that
 //! a newer one of the same key has replaced. Run by the committer now and then; a pass costs no more than its limits.
 
+use std::collections::HashMap;
+
 use rocksdb::WriteBatch;
 use tracing::debug;
 
@@ -19,10 +21,19 @@ const COMPACTED: &str = "compacted";
 /// The same for the search for tombstones that are old enough.
 const TOMBSTONES: &str = "tombstones";
 
+/// The oldest record of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Oldest {
+    offset: i64,
+    timestamp_ms: i64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Maintenance {
     /// The (topic, partition) to go on with.
     next: (usize, u32),
+    /// By (topic, partition). With much in the log a look costs a read from the disk, and nothing is to be done before this one's time.
+    oldest: HashMap<(usize, u32), Oldest>,
 }
 
 impl Maintenance {
@@ -42,7 +53,7 @@ impl Maintenance {
             }
             let spec = store.topics().at(place.0);
             if let Some(retention_ms) = spec.retention_ms {
-                looked_at += trim(store, *place, store.now_ms().saturating_sub(retention_ms))?;
+                looked_at += self.trim(store, *place, store.now_ms().saturating_sub(retention_ms))?;
             }
             if spec.compacted {
                 looked_at += compact(store, *place)?;
@@ -50,6 +61,21 @@ impl Maintenance {
             }
         }
         Ok(())
+    }
+
+    /// Deletes the oldest records as long as they are older than `before_ms`.
+    fn trim(&mut self, store: &Store, place: (usize, u32), before_ms: i64) -> Result<usize, Error> {
+        let earliest = store.earliest(place.0, place.1);
+        let is_kept = |oldest: &Oldest| oldest.offset == earliest && oldest.timestamp_ms >= before_ms;
+        if earliest == store.end(place.0, place.1) || self.oldest.get(&place).is_some_and(is_kept) {
+            return Ok(0);
+        }
+        let (looked_at, oldest) = trim(store, place, before_ms)?;
+        match oldest {
+            Some(oldest) => self.oldest.insert(place, oldest),
+            None => self.oldest.remove(&place),
+        };
+        Ok(looked_at)
     }
 }
 
@@ -68,15 +94,20 @@ fn damaged() -> Error {
     Error::Damaged { what: "a record cannot be decoded".to_owned() }
 }
 
-/// Deletes the oldest records as long as they are older than `before_ms`.
-fn trim(store: &Store, place: (usize, u32), before_ms: i64) -> Result<usize, Error> {
+/// How many records were looked at, and the first that is kept, if that was seen.
+fn trim(store: &Store, place: (usize, u32), before_ms: i64) -> Result<(usize, Option<Oldest>), Error> {
     let (topic, partition) = place;
     let earliest = store.earliest(topic, partition);
     let end = store.end(topic, partition);
-    let (mut keep_from, mut looked_at) = (earliest, 0);
+    let (mut keep_from, mut looked_at, mut oldest) = (earliest, 0, None);
     store.visit_raw(place, earliest, end, |offset, raw| {
         looked_at += 1;
-        if format::timestamp_ms(raw).ok_or_else(damaged)? >= before_ms || looked_at > PASS_RECORDS_MAX {
+        let timestamp_ms = format::timestamp_ms(raw).ok_or_else(damaged)?;
+        if timestamp_ms >= before_ms {
+            oldest = Some(Oldest { offset, timestamp_ms });
+            return Ok(false);
+        }
+        if looked_at > PASS_RECORDS_MAX {
             return Ok(false);
         }
         keep_from = offset + 1;
@@ -96,7 +127,7 @@ fn trim(store: &Store, place: (usize, u32), before_ms: i64) -> Result<usize, Err
         store.publish_earliest(topic, partition, keep_from);
         debug!(topic = %store.topics().at(topic).name, partition, keep_from, "records past retention deleted");
     }
-    Ok(looked_at)
+    Ok((looked_at, oldest))
 }
 
 /// Goes through the records that compaction has not seen, and deletes the older record of each key that comes again.
@@ -107,7 +138,7 @@ fn compact(store: &Store, place: (usize, u32)) -> Result<usize, Error> {
     let id = store.topic_id(topic);
     let (log, newest) = (store.family(options::LOG), store.family(options::NEWEST));
     let mut batch = WriteBatch::default();
-    let mut seen: std::collections::HashMap<Vec<u8>, i64> = std::collections::HashMap::new();
+    let mut seen: HashMap<Vec<u8>, i64> = HashMap::new();
     let (mut next, mut looked_at) = (from, 0);
     store.visit_raw(place, from, store.end(topic, partition), |offset, raw| {
         if looked_at == PASS_RECORDS_MAX {

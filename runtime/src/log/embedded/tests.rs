@@ -221,12 +221,23 @@ fn records_past_retention_go_and_offsets_go_on() {
     let mut late = log.reader(&["events".into()], &Start::Earliest).unwrap();
     let sent: Vec<Outgoing> = (0..5).map(|at| stamped("events", "k", Some("v"), at * 500)).collect();
     log.producer().send(&sent).unwrap();
-    let pass = |log: &Embedded| retention::Maintenance::default().pass(&log.inner.store).unwrap();
+    let mut maintenance = retention::Maintenance::default();
+    let mut pass = |log: &Embedded| maintenance.pass(&log.inner.store).unwrap();
     let offsets = |records: Vec<Record>| records.iter().map(|record| record.offset).collect::<Vec<_>>();
     clock.set(2_000);
     pass(&log);
     assert_eq!(offsets(log.read_range("events", 0, 0, LIMITS).unwrap()), [2, 3, 4]);
     assert_eq!(offsets(late.poll(LIMITS, Duration::ZERO).unwrap()), [2, 3, 4]);
+    clock.set(2_001);
+    pass(&log);
+    assert_eq!(offsets(log.read_range("events", 0, 0, LIMITS).unwrap()), [3, 4], "its time comes");
+    clock.set(2_500);
+    pass(&log);
+    assert_eq!(
+        offsets(log.read_range("events", 0, 0, LIMITS).unwrap()),
+        [3, 4],
+        "it is that old, and not older"
+    );
     clock.set(100_000);
     pass(&log);
     assert!(log.read_range("events", 0, 0, LIMITS).unwrap().is_empty());

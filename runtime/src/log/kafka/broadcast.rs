@@ -17,7 +17,7 @@ use tracing::debug;
 use super::Shared;
 use super::context::Quiet;
 use super::ends::{Ends, Place};
-use super::failure::{failed, refused};
+use super::failure::{failed, reading_refused, refused};
 use super::incoming::{self, Names};
 use super::options::CALL_WAIT;
 use super::transaction::wire_partition;
@@ -76,16 +76,30 @@ impl Broadcast {
     }
 
     /// What has come, without waiting.
-    pub(crate) fn poll(&mut self, shared: &Shared, names: &mut Names, mut limits: Limits) -> Vec<Record> {
+    ///
+    /// Errors: a topic may not be read.
+    pub(crate) fn poll(
+        &mut self,
+        shared: &Shared,
+        names: &mut Names,
+        mut limits: Limits,
+    ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         for topic in &mut self.topics {
-            topic.poll(Duration::ZERO, shared, names, &mut limits, &mut records);
+            topic.poll(Duration::ZERO, shared, names, &mut limits, &mut records)?;
         }
-        records
+        Ok(records)
     }
 
     /// What there is now and has not been handed out, as far as the limits allow. Empty: there is nothing.
-    pub(crate) fn catch_up(&mut self, shared: &Shared, names: &mut Names, mut limits: Limits) -> Vec<Record> {
+    ///
+    /// Errors: a topic may not be read.
+    pub(crate) fn catch_up(
+        &mut self,
+        shared: &Shared,
+        names: &mut Names,
+        mut limits: Limits,
+    ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         // One question for all of them: every batch waits for the answer.
         let ends = match self.ends.committed_all(&self.places) {
@@ -93,7 +107,7 @@ impl Broadcast {
             // Brokers that do not answer will not take what follows from the inputs either.
             Err(problem) => {
                 debug!(reason = problem.chain(), "ends of broadcast topics are not known");
-                return records;
+                return Ok(records);
             }
         };
         let mut ends = ends.into_iter();
@@ -101,9 +115,9 @@ impl Broadcast {
             let ends = (0..topic.partitions).zip(ends.by_ref());
             let ahead: Vec<(u32, i64)> =
                 ends.filter(|(partition, end)| !topic.has_reached(*partition, *end)).collect();
-            topic.read_up_to(&ahead, shared, names, &mut limits, &mut records);
+            topic.read_up_to(&ahead, shared, names, &mut limits, &mut records)?;
         }
-        records
+        Ok(records)
     }
 }
 
@@ -127,7 +141,7 @@ impl Topic {
         names: &mut Names,
         limits: &mut Limits,
         records: &mut Vec<Record>,
-    ) {
+    ) -> Result<(), Error> {
         let deadline = Instant::now() + CATCH_UP_WAIT;
         while incoming::has_room(limits)
             && ahead.iter().any(|(partition, end)| !self.has_reached(*partition, *end))
@@ -136,10 +150,11 @@ impl Topic {
                 debug!(topic = %self.wire, "inputs do not wait any longer for what may be broadcast before them");
                 // Nor do those behind them, for the same.
                 self.reached.extend(ahead.iter().copied());
-                return;
+                return Ok(());
             }
-            self.poll(CATCH_UP_POLL, shared, names, limits, records);
+            self.poll(CATCH_UP_POLL, shared, names, limits, records)?;
         }
+        Ok(())
     }
 
     fn open(
@@ -183,7 +198,7 @@ impl Topic {
         names: &mut Names,
         limits: &mut Limits,
         records: &mut Vec<Record>,
-    ) {
+    ) -> Result<(), Error> {
         let mut wait = wait;
         while incoming::has_room(limits) {
             match self.consumer.poll(wait) {
@@ -197,7 +212,10 @@ impl Topic {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.unread.remove(&partition.unsigned_abs());
                 }
-                Some(Err(problem)) => debug!(%problem, "reading a broadcast topic"),
+                Some(Err(problem)) => match reading_refused(&problem, [&*self.wire]) {
+                    Some(refused) => return Err(refused),
+                    None => debug!(%problem, "reading a broadcast topic"),
+                },
                 None => break,
             }
             wait = Duration::ZERO;
@@ -208,5 +226,6 @@ impl Topic {
             self.unread =
                 unread.into_iter().filter(|(partition, end)| !self.has_reached(*partition, *end)).collect();
         }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What the client's errors mean for us.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use crate::Error;
 /// What became of a transaction that did not go well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Another has the partitions, or the transactional id.
+    /// Another has the partitions.
     Fenced,
+    /// Another has the transactional id, or the brokers took it away from a transaction that lasted too long.
+    Superseded,
     /// It has to be aborted; nothing of it is there then.
     Abort,
     /// It may be there or not.
@@ -22,22 +25,19 @@ pub(crate) enum Kind {
 }
 
 pub(crate) fn kind(error: &KafkaError) -> Kind {
-    let fenced = matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::ProducerFenced
-                | Code::Fenced
-                | Code::InvalidProducerEpoch
-                | Code::IllegalGeneration
+    match (error.rdkafka_error_code(), error) {
+        (Some(Code::ProducerFenced | Code::Fenced | Code::InvalidProducerEpoch), _) => Kind::Superseded,
+        (
+            Some(
+                Code::IllegalGeneration
                 | Code::UnknownMemberId
                 | Code::FencedInstanceId
                 | Code::FencedMemberEpoch
-                | Code::StaleMemberEpoch
-        )
-    );
-    match error {
-        _ if fenced => Kind::Fenced,
-        KafkaError::Transaction(error) if error.txn_requires_abort() => Kind::Abort,
+                | Code::StaleMemberEpoch,
+            ),
+            _,
+        ) => Kind::Fenced,
+        (_, KafkaError::Transaction(error)) if error.txn_requires_abort() => Kind::Abort,
         _ => Kind::Unknown,
     }
 }
@@ -53,6 +53,19 @@ pub(crate) fn is_forbidden(error: &KafkaError) -> bool {
                 | Code::TransactionalIdAuthorizationFailed
         )
     )
+}
+
+/// What a client that reads these topics says once and never again, while it tries for ever. None: it is something else.
+pub(crate) fn reading_refused<'t>(
+    problem: &KafkaError,
+    topics: impl IntoIterator<Item = &'t str>,
+) -> Option<Error> {
+    let refused = problem.rdkafka_error_code() == Some(Code::TopicAuthorizationFailed);
+    refused.then(|| {
+        let topics: BTreeSet<&str> = topics.into_iter().collect();
+        let topics = topics.into_iter().collect::<Vec<_>>().join(", ");
+        Error::ReadingRefused { topics, reason: problem.to_string() }
+    })
 }
 
 /// The client could not do it; most of what it says passes.

@@ -15,6 +15,7 @@ pub struct Faults {
     early_ends: AtomicUsize,
     hangs: Mutex<Hangs>,
     together_records_max: OnceLock<u64>,
+    read_together_max: AtomicUsize,
 }
 
 /// A client whose next call does not come back.
@@ -48,6 +49,15 @@ impl Faults {
 
     pub(crate) fn together_records_max(&self) -> Option<u64> {
         self.together_records_max.get().copied()
+    }
+
+    /// The most changelogs that a worker has read side by side to restore them.
+    pub fn read_together_max(&self) -> usize {
+        self.read_together_max.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_read_together(&self, changelogs: usize) {
+        self.read_together_max.fetch_max(changelogs, Ordering::Relaxed);
     }
 
     /// How many of them are still to come.

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::context::Quiet;
 use super::ends::{Ends, Place};
-use super::failure::{failed, refused};
+use super::failure::{failed, reading_refused, refused};
 use super::fitness::Changelog;
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, Options};
@@ -149,7 +149,10 @@ impl Kafka {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(problem)) => debug!(%problem, "reading a partition"),
+                Some(Err(problem)) => match reading_refused(&problem, [&**wire]) {
+                    Some(refused) => return Err(refused),
+                    None => debug!(%problem, "reading a partition"),
+                },
                 None if Instant::now() >= deadline => {
                     return Err(Error::WaitEnded { wait_ms: CALL_WAIT.as_millis() as u64 });
                 }
@@ -268,11 +271,14 @@ impl Kafka {
             Some((*partition, stands.origin.clone()?, *bounds.get(*partition as usize)?))
         };
         let asked: Vec<_> = stands.iter().filter_map(origin).collect();
-        let (client, deadline) = (self.looking.take_range(&self.shared)?, Instant::now() + CALL_WAIT);
-        let known = origin::recognise(&client.0, (&wire, group), &asked, || Instant::now() < deadline)?;
-        *held(&self.looking.range) = Some(client);
+        let deadline = Instant::now() + CALL_WAIT;
+        let glancing = || origin::glancing(options, &options.node, &options.wire(group));
+        let known = origin::recognise(glancing, (&wire, group), &asked, || Instant::now() < deadline)?;
+        if !known.late.is_empty() {
+            return Err(Error::WaitEnded { wait_ms: CALL_WAIT.as_millis() as u64 });
+        }
         let changelog = |(partition, (begin, end))| {
-            let is_same = known.get(&partition).copied();
+            let is_same = known.told.get(&partition).copied();
             Changelog { begin, end, delete_retention_ms, is_same }
         };
         Ok((0..).zip(bounds).map(changelog).collect())

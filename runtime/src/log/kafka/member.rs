@@ -13,7 +13,7 @@ use super::Shared;
 use super::assignment;
 use super::broadcast::Broadcast;
 use super::context::MemberContext;
-use super::failure::{failed, is_forbidden};
+use super::failure::{failed, is_forbidden, reading_refused};
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, HANG_WAIT};
 use super::pipeline::Pipeline;
@@ -180,17 +180,24 @@ impl Member {
                 Some(Err(problem @ KafkaError::MessageConsumptionFatal(_))) => {
                     return Err(failed("read records")(problem));
                 }
-                // Nobody will ever make it a member.
-                Some(Err(problem)) if self.proof.is_none() && is_forbidden(&problem) => {
-                    let (group, reason) = (self.membership.group.clone(), problem.to_string());
-                    return Err(Error::GroupRefused { group, reason });
-                }
-                // The client goes on by itself once the brokers answer; what refuses it for good is told by its context.
-                Some(Err(problem)) => debug!(%problem, "reading records"),
+                Some(Err(problem)) => match self.refused(&problem) {
+                    Some(refused) => return Err(refused),
+                    // The client goes on by itself once the brokers answer.
+                    None => debug!(%problem, "reading records"),
+                },
                 None => break,
             }
         }
         Ok(records)
+    }
+
+    /// What no waiting mends.
+    fn refused(&self, problem: &KafkaError) -> Option<Error> {
+        let reading = reading_refused(problem, self.inputs.iter().map(|input| &*self.shared.wire[*input]));
+        // Nobody will ever make it a member.
+        let is_kept_out = self.proof.is_none() && is_forbidden(problem);
+        let (group, reason) = (self.membership.group.clone(), problem.to_string());
+        reading.or_else(|| is_kept_out.then_some(Error::GroupRefused { group, reason }))
     }
 
     /// How long a call of the client may take before it is given up.
@@ -245,7 +252,7 @@ impl Log for Member {
         self.keep_up()?;
         loop {
             self.signal.clear();
-            let broadcast = self.broadcast.poll(&self.shared, &mut self.names, limits);
+            let broadcast = self.broadcast.poll(&self.shared, &mut self.names, limits)?;
             if !broadcast.is_empty() {
                 return Ok(Polled::Broadcast(broadcast));
             }
@@ -264,7 +271,7 @@ impl Log for Member {
                     self.waiting = self.fetch(limits)?;
                 }
                 if !self.waiting.is_empty() {
-                    let before = self.broadcast.catch_up(&self.shared, &mut self.names, limits);
+                    let before = self.broadcast.catch_up(&self.shared, &mut self.names, limits)?;
                     return Ok(match before.is_empty() {
                         true => Polled::Records(std::mem::take(&mut self.waiting)),
                         false => Polled::Broadcast(before),

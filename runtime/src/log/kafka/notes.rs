@@ -3,6 +3,7 @@
 //! Whoever changes one first takes the transactional id that all of a system share: whoever had it before can commit nothing any
 //! more. So what is read after that is what it still is at the commit, or there is no commit.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,12 +16,12 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::debug;
 
+use super::Kafka;
 use super::context::{OF_OUTPUT, Quiet, RingContext};
-use super::failure::{Kind, failed, kind, refused, wait_for};
+use super::failure::{Kind, failed, kind, reading_refused, refused, wait_for};
 use super::options::{CALL_WAIT, Options};
 use super::topics::admin;
-use super::transaction::wire_partition;
-use super::{Kafka, Shared};
+use super::transaction::{self, RingProducer, wire_partition};
 use crate::Error;
 use crate::log::{GroupPositions, Note};
 
@@ -55,7 +56,10 @@ impl Kafka {
                 }
                 Some(Ok(_)) => {}
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
-                Some(Err(problem)) => debug!(%problem, "reading notes"),
+                Some(Err(problem)) => match reading_refused(&problem, [&*topic]) {
+                    Some(refused) => return Err(refused),
+                    None => debug!(%problem, "reading notes"),
+                },
                 None if Instant::now() >= deadline => {
                     return Err(Error::WaitEnded { wait_ms: CALL_WAIT.as_millis() as u64 });
                 }
@@ -66,37 +70,54 @@ impl Kafka {
 
     /// Sets where groups go on, and a note, in one transaction, where the note still is what the caller knows: whether it was.
     ///
-    /// The brokers refuse a position of a group that has members only outside of transactions; so it is asked first whether one has.
-    /// A worker that joins between that question and the commit is not noticed. A group without any position is
-    /// deleted afterwards; where that fails, what it leaves behind is in nobody's way.
+    /// The brokers refuse a position of a group that has members only outside of transactions; so it is asked whether one has. Whoever
+    /// joins after that question and then reads the note waits for its end: the note is written before it is asked, and whoever reads
+    /// waits for what is open. A group without any position is deleted afterwards; where that fails, what it leaves behind is in nobody's
+    /// way.
     ///
     /// Errors: a group has members; a topic is unknown; the brokers do not answer.
     pub fn regroup(&self, positions: &[GroupPositions], note: &Note<'_>) -> Result<bool, Error> {
         let options = &self.shared.options;
         let id = options.wire(&format!("{}-{WRITER}", options.application));
         let config = options.transacting(&id, self.shared.record_bytes_max);
-        let producer: BaseProducer<RingContext> =
+        let producer: RingProducer =
             BaseProducer::from_config_and_context(&config, RingContext::default()).map_err(refused)?;
         producer.init_transactions(CALL_WAIT).map_err(failed("take the right to change notes"))?;
         if self.note(note.key)?.as_deref() != note.before {
             return Ok(false);
         }
-        for of_group in positions {
-            let members = self.group_members(&of_group.group)?;
-            if !members.is_empty() {
-                let reason = format!("it has members: {}", members.join(", "));
-                return Err(Error::GroupRefused { group: of_group.group.clone(), reason });
-            }
-        }
-        match write(&self.shared, &producer, positions, note) {
-            Ok(()) => {
-                self.forget(positions);
-                Ok(true)
-            }
+        let changed = |done: Result<(), KafkaError>| match done {
+            Ok(()) => Ok(true),
             // Somebody else changes notes now.
-            Err(problem) if kind(&problem) == Kind::Fenced => Ok(false),
+            Err(problem) if matches!(kind(&problem), Kind::Fenced | Kind::Superseded) => Ok(false),
             Err(problem) => Err(failed("change notes")(problem)),
+        };
+        if !changed(write(options, &producer, note))? {
+            return Ok(false);
         }
+        if let Err(refused) = positions.iter().try_for_each(|of_group| self.require_nobody(&of_group.group)) {
+            if let Err(failure) = transaction::abort(&producer) {
+                debug!(
+                    reason = failure.reason,
+                    "change of notes is not aborted; the brokers do so in a while"
+                );
+            }
+            return Err(refused);
+        }
+        let is_changed = changed(move_groups(options, &producer, positions))?;
+        if is_changed {
+            self.forget(positions);
+        }
+        Ok(is_changed)
+    }
+
+    fn require_nobody(&self, group: &Arc<str>) -> Result<(), Error> {
+        let members = self.group_members(group)?;
+        if members.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("it has members: {}", members.join(", "));
+        Err(Error::GroupRefused { group: group.clone(), reason })
     }
 }
 
@@ -120,19 +141,23 @@ fn reader(options: &Options) -> Result<BaseConsumer<Quiet>, Error> {
     BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)
 }
 
-fn write(
-    shared: &Shared,
-    producer: &BaseProducer<RingContext>,
-    positions: &[GroupPositions],
-    note: &Note<'_>,
-) -> Result<(), KafkaError> {
-    let options = &shared.options;
+/// Begins the change, and has it lie there for all who look.
+fn write(options: &Options, producer: &RingProducer, note: &Note<'_>) -> Result<(), KafkaError> {
     producer.begin_transaction()?;
     let topic = options.wire(NOTES_TOPIC);
     let record = BaseRecord::with_opaque_to(&topic, OF_OUTPUT).partition(PARTITION);
     producer
         .send(record.key(note.key.as_bytes()).payload(&note.after[..]))
         .map_err(|(problem, _)| problem)?;
+    producer.flush(CALL_WAIT)
+}
+
+/// Ends the change.
+fn move_groups(
+    options: &Options,
+    producer: &RingProducer,
+    positions: &[GroupPositions],
+) -> Result<(), KafkaError> {
     for of_group in positions.iter().filter(|of_group| !of_group.positions.is_empty()) {
         let mut offsets = TopicPartitionList::with_capacity(of_group.positions.len());
         for position in &of_group.positions {

@@ -35,6 +35,9 @@ const QUEUED_RECORDS_MIN: usize = 10_000;
 pub const CLIENT_QUEUE_BYTES_MAX: usize = 8 << 20;
 /// What a broker answers at once, but for a record that is larger; by default it is a megabyte for each partition, of all topics.
 const FETCH_BYTES_MAX: usize = 8 << 20;
+/// What is fetched of a partition, and in one answer, for the sake of one small record in it.
+pub(crate) const GLANCE_BYTES_MAX: usize = 64 << 10;
+pub(crate) const GLANCE_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long a broker holds a fetch that finds nothing. A partition that is assigned meanwhile waits for it.
 const FETCH_WAIT_MS: u32 = 100;
 /// The same for clients that read the same partitions for as long as they live. Each fetch that finds nothing costs the broker
@@ -232,6 +235,15 @@ impl Options {
         config
     }
 
+    /// For a look at one record in each of many partitions.
+    pub(crate) fn glancing(&self, id: &str, group: &str) -> ClientConfig {
+        let mut config = self.restoring(id, group);
+        config.set("queued.min.messages", "1");
+        config.set("max.partition.fetch.bytes", GLANCE_BYTES_MAX.to_string());
+        config.set("fetch.max.bytes", GLANCE_ANSWER_BYTES_MAX.to_string());
+        config
+    }
+
     /// For reading the same partitions, chosen by hand, to the end of its life.
     pub(crate) fn following(&self, id: &str, group: &str) -> ClientConfig {
         let mut config = self.reading(id, group);
@@ -370,6 +382,7 @@ mod tests {
                 options.asking("x", false),
                 options.reading("x", "g"),
                 options.restoring("x", "g"),
+                options.glancing("x", "g"),
                 options.following("x", "g"),
                 options.standing_by("x", "g"),
                 options.joining("x", "g"),

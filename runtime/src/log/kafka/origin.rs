@@ -1,8 +1,9 @@
 //! Whether a changelog is the one that a store was written from: the record by which the store knows it is still where it was.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -11,13 +12,16 @@ use tracing::debug;
 
 use super::changelog::origin_key;
 use super::context::Quiet;
-use super::failure::failed;
+use super::failure::{failed, reading_refused, refused};
+use super::options::{GLANCE_ANSWER_BYTES_MAX, GLANCE_BYTES_MAX, Options};
 use super::replay::is_gone;
 use super::store::Origin;
 use super::transaction::wire_partition;
 use crate::Error;
 
 const POLL_WAIT: Duration = Duration::from_millis(100);
+/// So many are looked at side by side: what the client fetches of each fits into one answer.
+const GLANCED_AT_ONCE_MAX: usize = GLANCE_ANSWER_BYTES_MAX / GLANCE_BYTES_MAX;
 
 /// Where a partition of the changelog begins and ends.
 pub(super) type Bounds = (i64, i64);
@@ -31,35 +35,77 @@ pub(super) struct Recognised {
     pub(super) beside: Option<bool>,
 }
 
-/// Of each of these partitions, whether its origin lies where it was; nothing of one that cannot be told, since what lay there was
-/// deleted with all before it. Reads one record of each, side by side, for as long as it `goes_on`.
+/// What a look at origins came to.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// Whether it lies where it was. Nothing of one that cannot be told, since what lay there was deleted with all before it.
+    pub(super) told: HashMap<u32, bool>,
+    /// Not read in time.
+    pub(super) late: HashSet<u32>,
+}
+
+/// A client for [`recognise`], of whoever is named so; `group` as the cluster knows it.
+pub(super) fn glancing(options: &Options, name: &str, group: &str) -> Result<BaseConsumer<Quiet>, Error> {
+    let config = options.glancing(&format!("{name}-glance"), group);
+    BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)
+}
+
+/// Of each of these partitions, whether its origin lies where it was. Reads one record of each, some side by side, for as long as it
+/// `goes_on`; with a client of its own, made by `glancing`: one that reads changelogs fetches a megabyte behind each of these records, and
+/// would be led away from what it reads.
 ///
-/// Errors: the client cannot read; what was there a moment ago is gone; it does not go on.
+/// Errors: the client cannot read; what was there a moment ago is gone; of none anything was known in time.
 pub(super) fn recognise(
-    consumer: &BaseConsumer<Quiet>,
+    glancing: impl FnOnce() -> Result<BaseConsumer<Quiet>, Error>,
     (topic, group): (&str, &str),
     asked: &[(u32, Origin, Bounds)],
     goes_on: impl Fn() -> bool,
-) -> Result<HashMap<u32, bool>, Error> {
-    let mut told = HashMap::new();
-    let mut left: HashMap<u32, &Origin> = HashMap::new();
-    let mut places = TopicPartitionList::new();
+) -> Result<Looked, Error> {
+    let mut looked = Looked::default();
+    let mut left: Vec<(u32, &Origin)> = Vec::new();
     for (partition, origin, (begin, end)) in asked {
         if origin.offset >= *end {
-            told.insert(*partition, false);
+            looked.told.insert(*partition, false);
         } else if origin.offset >= *begin {
-            let from = Offset::Offset(origin.offset);
-            places
-                .add_partition_offset(topic, wire_partition(*partition), from)
-                .map_err(failed("name a place in the changelog"))?;
-            left.insert(*partition, origin);
+            left.push((*partition, origin));
         }
     }
     if left.is_empty() {
-        return Ok(told);
+        return Ok(looked);
+    }
+    let consumer = glancing()?;
+    for some in left.chunks(GLANCED_AT_ONCE_MAX) {
+        let mut left: HashMap<u32, &Origin> = some.iter().copied().collect();
+        if goes_on() {
+            glance(&consumer, (topic, group), &mut left, &mut looked.told, &goes_on)?;
+        }
+        looked.late.extend(left.into_keys());
+    }
+    match looked.told.is_empty() {
+        false => Ok(looked),
+        true => {
+            Err(Error::Store { doing: "look at the changelog", source: "it was not read in time".into() })
+        }
+    }
+}
+
+/// At those that are left, until none is or it goes on no longer.
+fn glance(
+    consumer: &BaseConsumer<Quiet>,
+    (topic, group): (&str, &str),
+    left: &mut HashMap<u32, &Origin>,
+    told: &mut HashMap<u32, bool>,
+    goes_on: impl Fn() -> bool,
+) -> Result<(), Error> {
+    const DOING: &str = "look at the changelog";
+    let mut places = TopicPartitionList::new();
+    for (partition, origin) in left.iter() {
+        places
+            .add_partition_offset(topic, wire_partition(*partition), Offset::Offset(origin.offset))
+            .map_err(failed("name a place in the changelog"))?;
     }
     let key = origin_key(group);
-    consumer.assign(&places).map_err(failed("look at the changelog"))?;
+    consumer.assign(&places).map_err(failed(DOING))?;
     while !left.is_empty() && goes_on() {
         match consumer.poll(POLL_WAIT) {
             Some(Ok(message)) => {
@@ -78,17 +124,18 @@ pub(super) fn recognise(
                     told.insert(partition, false);
                 }
             }
-            Some(Err(problem)) if is_gone(&problem) => return Err(failed("look at the changelog")(problem)),
-            // The client goes on by itself once the brokers answer.
-            Some(Err(problem)) => debug!(%problem, "looking at the changelog"),
+            Some(Err(problem)) => {
+                if let Some(refused) = reading_refused(&problem, [topic]) {
+                    return Err(refused);
+                }
+                if is_gone(&problem) {
+                    return Err(failed(DOING)(problem));
+                }
+                // The client goes on by itself once the brokers answer.
+                debug!(%problem, "looking at the changelog");
+            }
             None => {}
         }
     }
-    consumer.unassign().map_err(failed("end the look at the changelog"))?;
-    match left.is_empty() {
-        true => Ok(told),
-        false => {
-            Err(Error::Store { doing: "look at the changelog", source: "it was not read in time".into() })
-        }
-    }
+    Ok(())
 }

@@ -28,6 +28,10 @@ use crate::conformance::Fault;
 use crate::log::embedded::signal::Signal;
 use crate::log::{BatchId, COMMITS_IN_FLIGHT_MAX, Outcome};
 
+/// To whoever has to find out which of the two it is.
+const SUPERSEDED: &str = "another process works under the same name (node.name), or the brokers took long: \
+     each process needs a name of its own";
+
 pub(crate) struct Pipeline {
     works: Sender<Work>,
     outcomes: Receiver<(BatchId, Outcome)>,
@@ -261,17 +265,23 @@ impl State {
         let Failure { kind, reason } = failure;
         match kind {
             Kind::Unknown if asked => self.unknown(reason),
-            Kind::Fenced if asked => {
-                self.broken.store(true, Ordering::Release);
+            Kind::Unknown | Kind::Abort => match self.clean_up(producer) {
+                true => Outcome::Aborted { reason },
+                false => Outcome::Unknown { reason },
+            },
+            Kind::Fenced => {
+                if asked {
+                    self.broken.store(true, Ordering::Release);
+                } else {
+                    self.clean_up(producer);
+                }
                 Outcome::Fenced
             }
-            Kind::Unknown | Kind::Abort | Kind::Fenced => {
-                let clean = self.clean_up(producer);
-                match kind {
-                    Kind::Fenced => Outcome::Fenced,
-                    Kind::Unknown | Kind::Abort if clean => Outcome::Aborted { reason },
-                    Kind::Unknown | Kind::Abort => Outcome::Unknown { reason },
-                }
+            // Nothing of it is there where no commit was asked for; whoever has its id now has settled that.
+            Kind::Superseded => {
+                self.broken.store(true, Ordering::Release);
+                let reason = format!("{reason}; {SUPERSEDED}");
+                if asked { Outcome::Unknown { reason } } else { Outcome::Aborted { reason } }
             }
         }
     }

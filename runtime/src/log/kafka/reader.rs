@@ -13,7 +13,7 @@ use tracing::debug;
 use super::Shared;
 use super::context::Quiet;
 use super::ends::{Ends, Place};
-use super::failure::{failed, is_forbidden, refused};
+use super::failure::{failed, is_forbidden, reading_refused, refused};
 use super::incoming::{self, Names};
 use super::options::CALL_WAIT;
 use super::transaction::wire_partition;
@@ -110,7 +110,13 @@ impl Reader {
                     return Err(failed("read topics")(problem));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
-                Some(Err(problem)) => debug!(%problem, "reading topics"),
+                Some(Err(problem)) => {
+                    let topics = self.next_offsets.keys().map(|(topic, _)| &*self.shared.wire[*topic]);
+                    match reading_refused(&problem, topics) {
+                        Some(refused) => return Err(refused),
+                        None => debug!(%problem, "reading topics"),
+                    }
+                }
                 None if !records.is_empty() || Instant::now() >= deadline => break,
                 None => {}
             }

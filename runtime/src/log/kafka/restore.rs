@@ -28,7 +28,7 @@ use super::context::Quiet;
 use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
 use super::options::TRANSACTION_TIMEOUT;
-use super::origin::{self, Bounds, Recognised};
+use super::origin::{self, Bounds, Looked, Recognised};
 use super::restoring::serve;
 use super::standby::Standby;
 use super::store::{Origin, Progress, Store};
@@ -211,28 +211,32 @@ impl Run {
         self.shared.options.faults.as_ref().and_then(|faults| faults.together_records_max())
     }
 
-    /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell.
+    /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell. Not those that were
+    /// not read in time.
     pub(super) fn recognise(
         &self,
         partitions: &[(u32, Bounds)],
         goes_on: impl Fn() -> bool,
     ) -> Result<HashMap<u32, Recognised>, Error> {
         let place = (&*self.inputs.changelog, &*self.inputs.group_name);
+        let glancing = || origin::glancing(&self.shared.options, &self.worker, &self.inputs.group);
         let look = |stands: &dyn Fn(u32) -> Result<Option<Progress>, Error>| {
             let mut asked: Vec<(u32, Origin, Bounds)> = Vec::new();
             for (partition, bounds) in partitions {
                 let origin = stands(*partition)?.and_then(|stands| stands.origin);
                 asked.extend(origin.map(|origin| (*partition, origin, *bounds)));
             }
-            origin::recognise(&self.consumer, place, &asked, &goes_on)
+            origin::recognise(glancing, place, &asked, &goes_on)
         };
         let in_force = look(&|partition| self.store.progress(partition))?;
         let beside = look(&|partition| self.store.building(partition))?;
         let both = |(partition, _): &(u32, Bounds)| {
-            let (in_force, beside) = (in_force.get(partition).copied(), beside.get(partition).copied());
-            (*partition, Recognised { in_force, beside })
+            let is_late = in_force.late.contains(partition) || beside.late.contains(partition);
+            let told = |looked: &Looked| looked.told.get(partition).copied();
+            let known = Recognised { in_force: told(&in_force), beside: told(&beside) };
+            (!is_late).then_some((*partition, known))
         };
-        Ok(partitions.iter().map(both).collect())
+        Ok(partitions.iter().filter_map(both).collect())
     }
 
     /// The group's positions in all inputs of a partition; asks until no open transaction hides any.

@@ -226,7 +226,7 @@ impl<'a> Restoring<'a> {
         } else {
             debug!(%worker, ?partitions, reason, ?retry, "restore is tried once more");
         }
-        self.look_at = Instant::now() + retry;
+        self.look_at = self.look_at.max(Instant::now() + retry);
         self.retry = (retry * 2).min(RETRY_MAX);
         Ok(())
     }
@@ -259,9 +259,10 @@ impl<'a> Restoring<'a> {
         }
         self.waiting = left;
         self.waiting.append(&mut last);
+        let begun = self.begin_reading(settled);
         // Half of the time is left for those that are being read.
-        self.look_at = Instant::now() + SETTLED_LOOK.max(began.elapsed());
-        match (self.begin_reading(settled), problem) {
+        self.look_at = self.look_at.max(Instant::now() + SETTLED_LOOK.max(began.elapsed()));
+        match (begun, problem) {
             // What passes does not hide what does not.
             (Err(begun), Some(problem)) if begun.is_passing() => Err(problem),
             (Err(begun), _) => Err(begun),

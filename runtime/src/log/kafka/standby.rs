@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use super::Shared;
 use super::context::Quiet;
 use super::ends::Place;
-use super::failure::{failed, refused};
+use super::failure::{failed, reading_refused, refused};
 use super::replay::{Replay, is_gone};
 use super::restore::Run;
 use super::store::Onto;
@@ -37,7 +37,7 @@ const ENDS_EVERY: Duration = Duration::from_secs(2);
 const ENDS_WAIT: Duration = Duration::from_millis(500);
 /// How long it may take to find out where a changelog begins and ends, and to know it again.
 const LOOK_AGAIN_WAIT: Duration = Duration::from_secs(2);
-/// As many are begun in one turn: to know a changelog again the client reads ahead in each.
+/// As many are begun in one turn: whoever is to take a partition over waits for it.
 const BEGUN_AT_ONCE_MAX: usize = 8;
 /// After a failure.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -237,7 +237,8 @@ impl Standby {
         let mut assigned = TopicPartitionList::new();
         let mut begun = BTreeMap::new();
         for (partition, bounds) in bounds {
-            let known = known.get(&partition).copied().unwrap_or_default();
+            // The next turn looks at the others.
+            let Some(known) = known.get(&partition).copied() else { continue };
             let replay = Replay::begin(run, partition, bounds, asked_ms, known)?;
             assigned
                 .add_partition_offset(topic, wire_partition(partition), Offset::Offset(replay.next_offset))
@@ -283,7 +284,10 @@ impl Standby {
                 Err(KafkaError::PartitionEOF(_)) => {}
                 Err(problem) if is_gone(&problem) => return Err(failed("read the changelog on")(problem)),
                 // The client goes on by itself once the brokers answer.
-                Err(problem) => debug!(%problem, "following the changelog"),
+                Err(problem) => match reading_refused(&problem, [&*run.inputs.changelog]) {
+                    Some(refused) => return Err(refused),
+                    None => debug!(%problem, "following the changelog"),
+                },
             }
             if bytes >= turn_bytes_max {
                 self.has_more = true;

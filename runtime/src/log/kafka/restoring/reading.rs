@@ -11,13 +11,14 @@ use tracing::debug;
 
 use super::{Asked, RETRY_MIN, Reading, Restoring, Waiting};
 use crate::Error;
-use crate::log::kafka::failure::failed;
+use crate::log::kafka::failure::{failed, reading_refused};
 use crate::log::kafka::options::CALL_WAIT;
+use crate::log::kafka::origin::Recognised;
 use crate::log::kafka::replay::{Replay, is_gone};
 use crate::log::kafka::restore::{Run, Wanted};
 use crate::log::kafka::transaction::wire_partition;
 
-/// A look whether a changelog is the one that is known takes no longer, so that it holds up no other partition; then it is tried again.
+/// A look whether changelogs are those that are known takes no longer, so that it holds up no others; then it is tried again.
 const RECOGNISE_WAIT: Duration = Duration::from_secs(5);
 
 /// How the end of a changelog was come to.
@@ -30,39 +31,21 @@ enum Seen {
 }
 
 impl Restoring<'_> {
-    /// Each from where the store stands; those that lack nothing are ready.
+    /// Each from where the store stands; those that lack nothing are ready. Those of which it is not known in time where that is wait.
     pub(super) fn begin_reading(&mut self, settled: Vec<(Wanted, Asked)>) -> Result<(), Error> {
         if settled.is_empty() {
             return Ok(());
         }
-        let run = self.run;
-        let begin = || -> Result<Vec<Reading>, Error> {
-            let mut unknown = Vec::new();
-            for (wanted, asked) in &settled {
-                // What was begun is gone on with only where it is known again, though nobody else had the partition meanwhile.
-                if wanted.is_new || run.store.building(wanted.partition)?.is_some() {
-                    unknown.push((wanted.partition, asked.bounds));
-                }
+        match self.begun(&settled) {
+            Ok(begun) => {
+                let is_late =
+                    |wanted: &Wanted| begun.iter().all(|one| one.wanted.partition != wanted.partition);
+                let late = settled.iter().filter(|(wanted, _)| is_late(wanted));
+                self.waiting.extend(late.map(|(wanted, _)| Waiting::new(*wanted)));
+                self.reading.extend(begun.into_iter().map(|one| (one.wanted.partition, one)));
             }
-            let deadline = Instant::now() + RECOGNISE_WAIT;
-            let goes_on = || {
-                Instant::now() < deadline && settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket))
-            };
-            let known = run.recognise(&unknown, goes_on)?;
-            let mut begun = Vec::with_capacity(settled.len());
-            for (wanted, asked) in &settled {
-                let known = known.get(&wanted.partition).copied().unwrap_or_default();
-                let replay = Replay::begin(run, wanted.partition, asked.bounds, asked.asked_ms, known)?;
-                begun.push(Reading { wanted: *wanted, committed: asked.committed.clone(), replay });
-            }
-            Ok(begun)
-        };
-        match begin() {
-            Ok(begun) => self.reading.extend(begun.into_iter().map(|one| (one.wanted.partition, one))),
             Err(problem) => {
                 self.waiting.extend(settled.into_iter().map(|(wanted, _)| Waiting::new(wanted)));
-                // The client may have been led away from what it was reading.
-                self.assign()?;
                 return Err(problem);
             }
         }
@@ -74,6 +57,34 @@ impl Restoring<'_> {
             self.finish(partition)?;
         }
         self.assign()
+    }
+
+    fn begun(&self, settled: &[(Wanted, Asked)]) -> Result<Vec<Reading>, Error> {
+        let run = self.run;
+        let mut unknown = Vec::new();
+        for (wanted, asked) in settled {
+            // What was begun is gone on with only where it is known again, though nobody else had the partition meanwhile.
+            if wanted.is_new || run.store.building(wanted.partition)?.is_some() {
+                unknown.push((wanted.partition, asked.bounds));
+            }
+        }
+        let deadline = Instant::now() + RECOGNISE_WAIT;
+        let goes_on =
+            || Instant::now() < deadline && settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket));
+        let known = run.recognise(&unknown, goes_on)?;
+        let mut begun = Vec::with_capacity(settled.len());
+        for (wanted, asked) in settled {
+            let partition = wanted.partition;
+            let is_unknown = unknown.iter().any(|(unknown, _)| *unknown == partition);
+            let known = match known.get(&partition) {
+                Some(known) => *known,
+                None if is_unknown => continue,
+                None => Recognised::default(),
+            };
+            let replay = Replay::begin(run, partition, asked.bounds, asked.asked_ms, known)?;
+            begun.push(Reading { wanted: *wanted, committed: asked.committed.clone(), replay });
+        }
+        Ok(begun)
     }
 
     /// Those that are to be read now, each from where it is.
@@ -101,6 +112,9 @@ impl Restoring<'_> {
                 .map_err(failed("name a place in the changelog"))?;
         }
         self.is_assigned = true;
+        if let Some(faults) = &self.run.shared.options.faults {
+            faults.note_read_together(assigned.count());
+        }
         self.run.consumer.assign(&assigned).map_err(failed("read the changelog"))
     }
 
@@ -134,11 +148,16 @@ impl Restoring<'_> {
                         self.at_end(partition, Seen::Marks)?;
                     }
                 }
-                Some(Err(problem)) if is_gone(&problem) => {
-                    return Err(failed("read the changelog on")(problem));
+                Some(Err(problem)) => {
+                    if let Some(refused) = reading_refused(&problem, [&*run.inputs.changelog]) {
+                        return Err(refused);
+                    }
+                    if is_gone(&problem) {
+                        return Err(failed("read the changelog on")(problem));
+                    }
+                    // The client goes on by itself once the brokers answer.
+                    debug!(%problem, "reading the changelog");
                 }
-                // The client goes on by itself once the brokers answer.
-                Some(Err(problem)) => debug!(%problem, "reading the changelog"),
                 None => {}
             }
         }
