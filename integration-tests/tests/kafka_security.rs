@@ -185,6 +185,12 @@ fn who_may_do_everything_but_read_is_told_so() {
     // By now there is a grouping to be read before anything starts.
     let run = node.said(&["run"]).ended(FAILED);
     assert!(run.err.lines().any(|line| line.starts_with(&format!("orderstream: {refused}"))), "{run:?}");
+    // All but the state of the workers.
+    let fronts = ["bi", "ca", "co", "de", "do", "fe", "he", "no", "or", "pr"];
+    let fronts = fronts.map(|name| format!("deaf.orderstream.{name}"));
+    SECURED.allow("User:stranger", &fronts.each_ref().map(|front| ("TOPIC", &**front, "READ")));
+    let run = node.said(&["run"]).ended(FAILED);
+    assert!(run.err.contains("who needs READ on each of: deaf.orderstream.changelog."), "{run:?}");
     SECURED.allow("User:stranger", &[reading]);
     check_well(&node);
 }

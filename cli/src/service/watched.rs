@@ -4,6 +4,7 @@ use std::sync::Arc;
 use runtime::{DueTimer, Handler, HandlerError, Record, Step};
 use topology::Line;
 
+use super::backoff::log_may_pass;
 use super::vitals::Vitals;
 
 /// Where a worker is whose batches fail.
@@ -51,7 +52,10 @@ impl Watched {
                 Ok(())
             }
             Ok(Some(reason)) => Err(HandlerError::Refused { reason }),
-            Err(error) => Err(HandlerError::Retry(format!("the grouping could not be looked at: {error:#}"))),
+            Err(error) if log_may_pass(&error) => {
+                Err(HandlerError::Retry(format!("the grouping could not be looked at: {error:#}")))
+            }
+            Err(error) => Err(HandlerError::Refused { reason: format!("{error:#}") }),
         }
     }
 
@@ -141,8 +145,11 @@ mod tests {
 
     use super::*;
 
-    /// Of a worker whose grouping is as `grouping` has it.
-    fn watched(grouping: &Arc<Mutex<Result<Option<&'static str>, &'static str>>>) -> (Watched, Arc<Vitals>) {
+    /// What the log says of its grouping when it is asked next; after that, that it is the same.
+    type Known = Result<Option<&'static str>, runtime::Error>;
+
+    /// A worker whose grouping is as `grouping` has it.
+    fn watched(grouping: &Arc<Mutex<Known>>) -> (Watched, Arc<Vitals>) {
         let ids = Arc::new(LocalIds::in_memory());
         let (codec, state) = (Codec::new(ids.clone()), StateCodec::new(ids));
         let group = SubTopology::defaults().remove(0);
@@ -150,22 +157,24 @@ mod tests {
         let vitals =
             Arc::new(Vitals::new(&crate::settings::Settings::default(), Arc::new(ManualClock::at(7))));
         let grouping = grouping.clone();
-        let regrouped: Regrouped = Arc::new(move || match *grouping.lock().unwrap() {
-            Ok(changed) => Ok(changed.map(str::to_owned)),
-            Err(reason) => Err(anyhow::anyhow!(reason)),
-        });
+        let regrouped: Regrouped =
+            Arc::new(move || match std::mem::replace(&mut *grouping.lock().unwrap(), Ok(None)) {
+                Ok(changed) => Ok(changed.map(str::to_owned)),
+                Err(error) => Err(error.into()),
+            });
         (Watched::new(line, vitals.clone(), "orders", "orders-0", regrouped), vitals)
     }
 
     /// A system is regrouped while a worker is between the question how it is grouped and its first partition; or while it had lost all.
     #[test]
     fn a_worker_asks_how_the_log_is_grouped_whenever_it_comes_to_partitions_and_had_none() {
-        let grouping = Arc::new(Mutex::new(Err("away")));
+        let grouping: Arc<Mutex<Known>> = Arc::new(Mutex::new(Err(runtime::Error::WaitEnded { wait_ms: 7 })));
         let (mut watched, _) = watched(&grouping);
-        let set = |of| *grouping.lock().unwrap() = of;
+        let set = |of: Known| *grouping.lock().unwrap() = of;
         watched.on_partitions(&[1]);
-        let retried = HandlerError::Retry("the grouping could not be looked at: away".to_owned());
-        assert_eq!(watched.check_grouping(), Err(retried));
+        assert!(matches!(watched.check_grouping(), Err(HandlerError::Retry(_))), "the brokers are away");
+        set(Err(runtime::Error::Closed));
+        assert!(matches!(watched.check_grouping(), Err(HandlerError::Refused { .. })), "that does not pass");
         set(Ok(None));
         assert_eq!(watched.check_grouping(), Ok(()));
         set(Ok(Some("otherwise")));

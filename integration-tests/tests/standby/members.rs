@@ -213,7 +213,6 @@ fn long_changelogs_are_read_by_turns_until_all_are_read() {
         (0..PARTITIONS).all(|partition| workers[0].counted(partition) == TAIL)
     });
     drop(has);
-    assert_eq!(faults.read_together_max(), 0, "there was nothing to read");
     let other = place.machine("empty", 0);
     let (mut first, mut second) = (other.worker_named("first"), other.worker_named("second"));
     let held = |worker: &Counting| worker.held.len();

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::broadcast::Broadcast;
 use super::context::{MemberContext, Rebalance};
-use super::failure::{failed, refused};
+use super::failure::{failed, is_forbidden, reading_refused, refused};
 use super::member::Member;
 use super::pipeline::Pipeline;
 use super::restore::{Inputs, Restored, Restorer};
@@ -250,6 +250,14 @@ impl Member {
             }
             Err(problem) => {
                 debug!(worker = %self.membership.worker, %problem, "group does not confirm the membership");
+                // A position of a topic may be committed by whoever may read it.
+                if let Some(refused) = reading_refused(&problem, [&*self.changelog]) {
+                    return Err(refused);
+                }
+                if is_forbidden(&problem) {
+                    let (group, reason) = (self.membership.group.clone(), problem.to_string());
+                    return Err(Error::GroupRefused { group, reason });
+                }
                 let none = matches!(
                     problem.rdkafka_error_code(),
                     Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId)

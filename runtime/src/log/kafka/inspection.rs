@@ -17,7 +17,7 @@ use super::failure::{failed, reading_refused, refused};
 use super::fitness::Changelog;
 use super::incoming::{self, Names};
 use super::options::{CALL_WAIT, Options};
-use super::origin;
+use super::origin::{self, Glance};
 use super::store::Progress;
 use super::transaction::wire_partition;
 use super::{Kafka, Shared, topics};
@@ -271,9 +271,8 @@ impl Kafka {
             Some((*partition, stands.origin.clone()?, *bounds.get(*partition as usize)?))
         };
         let asked: Vec<_> = stands.iter().filter_map(origin).collect();
-        let deadline = Instant::now() + CALL_WAIT;
         let glancing = || origin::glancing(options, &options.node, &options.wire(group));
-        let known = origin::recognise(glancing, (&wire, group), &asked, || Instant::now() < deadline)?;
+        let known = Glance::new().recognise(glancing, (&wire, group), &asked, CALL_WAIT, || true)?;
         if !known.late.is_empty() {
             return Err(Error::WaitEnded { wait_ms: CALL_WAIT.as_millis() as u64 });
         }

@@ -86,29 +86,38 @@ impl Kafka {
         if self.note(note.key)?.as_deref() != note.before {
             return Ok(false);
         }
+        let changed = self.change(&producer, positions, note);
+        match &changed {
+            Ok(true) => self.forget(positions),
+            Ok(false) => {}
+            // Whoever looks at notes would wait for the brokers to do it.
+            Err(_) => {
+                if let Err(failure) = transaction::abort(&producer) {
+                    debug!(reason = failure.reason, "change of notes is not aborted");
+                }
+            }
+        }
+        changed
+    }
+
+    /// Begins and ends the transaction; an error leaves it to be aborted.
+    fn change(
+        &self,
+        producer: &RingProducer,
+        positions: &[GroupPositions],
+        note: &Note<'_>,
+    ) -> Result<bool, Error> {
         let changed = |done: Result<(), KafkaError>| match done {
             Ok(()) => Ok(true),
             // Somebody else changes notes now.
             Err(problem) if matches!(kind(&problem), Kind::Fenced | Kind::Superseded) => Ok(false),
             Err(problem) => Err(failed("change notes")(problem)),
         };
-        if !changed(write(options, &producer, note))? {
+        if !changed(write(&self.shared.options, producer, note))? {
             return Ok(false);
         }
-        if let Err(refused) = positions.iter().try_for_each(|of_group| self.require_nobody(&of_group.group)) {
-            if let Err(failure) = transaction::abort(&producer) {
-                debug!(
-                    reason = failure.reason,
-                    "change of notes is not aborted; the brokers do so in a while"
-                );
-            }
-            return Err(refused);
-        }
-        let is_changed = changed(move_groups(options, &producer, positions))?;
-        if is_changed {
-            self.forget(positions);
-        }
-        Ok(is_changed)
+        positions.iter().try_for_each(|of_group| self.require_nobody(&of_group.group))?;
+        changed(move_groups(&self.shared.options, producer, positions))
     }
 
     fn require_nobody(&self, group: &Arc<str>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Whether a changelog is the one that a store was written from: the record by which the store knows it is still where it was.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -20,7 +20,7 @@ use super::transaction::wire_partition;
 use crate::Error;
 
 const POLL_WAIT: Duration = Duration::from_millis(100);
-/// So many are looked at side by side: what the client fetches of each fits into one answer.
+/// The most that are looked at side by side: what the client fetches of each fits into one answer.
 const GLANCED_AT_ONCE_MAX: usize = GLANCE_ANSWER_BYTES_MAX / GLANCE_BYTES_MAX;
 
 /// Where a partition of the changelog begins and ends.
@@ -44,49 +44,76 @@ pub(super) struct Looked {
     pub(super) late: HashSet<u32>,
 }
 
-/// A client for [`recognise`], of whoever is named so; `group` as the cluster knows it.
+/// Looks at origins, with a client of its own: one that reads changelogs fetches a megabyte behind each of these records, and would be led
+/// away from what it reads. The client is kept from one look to the next, with its connections and what is on its way to it.
+pub(super) struct Glance {
+    /// Made when it is first needed.
+    client: Option<BaseConsumer<Quiet>>,
+    /// So many are looked at side by side: fewer after a look that told nothing, since an answer comes as a whole.
+    at_once: usize,
+}
+
+impl Glance {
+    pub(super) fn new() -> Self {
+        Self { client: None, at_once: GLANCED_AT_ONCE_MAX }
+    }
+
+    /// Nothing more is looked at for a while.
+    pub(super) fn rest(&mut self) {
+        self.client = None;
+        self.at_once = GLANCED_AT_ONCE_MAX;
+    }
+
+    /// Of each of these partitions, whether its origin lies where it was. Reads one record of each, in `wait` at most, of which those that
+    /// are looked at together have a share, and for as long as it `goes_on`. `make`: the client.
+    ///
+    /// Errors: the client cannot read; what was there a moment ago is gone.
+    pub(super) fn recognise(
+        &mut self,
+        make: impl FnOnce() -> Result<BaseConsumer<Quiet>, Error>,
+        place: (&str, &str),
+        asked: &[(u32, Origin, Bounds)],
+        wait: Duration,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Looked, Error> {
+        let mut looked = Looked::default();
+        let mut left: Vec<(u32, &Origin)> = Vec::new();
+        for (partition, origin, (begin, end)) in asked {
+            if origin.offset >= *end {
+                looked.told.insert(*partition, false);
+            } else if origin.offset >= *begin {
+                left.push((*partition, origin));
+            }
+        }
+        if left.is_empty() {
+            return Ok(looked);
+        }
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => make()?,
+        };
+        let (deadline, had_told) = (Instant::now() + wait, looked.told.len());
+        let mut shares = left.len().div_ceil(self.at_once) as u32;
+        for some in left.chunks(self.at_once) {
+            let mut left: HashMap<u32, &Origin> = some.iter().copied().collect();
+            let until = Instant::now() + deadline.saturating_duration_since(Instant::now()) / shares;
+            shares -= 1;
+            glance(&client, place, &mut left, &mut looked.told, || goes_on() && Instant::now() < until)?;
+            looked.late.extend(left.into_keys());
+        }
+        self.at_once = match looked.told.len() > had_told {
+            true => GLANCED_AT_ONCE_MAX,
+            false => (self.at_once / 2).max(1),
+        };
+        self.client = Some(client);
+        Ok(looked)
+    }
+}
+
+/// A client for [`Glance`], of whoever is named so; `group` as the cluster knows it.
 pub(super) fn glancing(options: &Options, name: &str, group: &str) -> Result<BaseConsumer<Quiet>, Error> {
     let config = options.glancing(&format!("{name}-glance"), group);
     BaseConsumer::from_config_and_context(&config, Quiet).map_err(refused)
-}
-
-/// Of each of these partitions, whether its origin lies where it was. Reads one record of each, some side by side, for as long as it
-/// `goes_on`; with a client of its own, made by `glancing`: one that reads changelogs fetches a megabyte behind each of these records, and
-/// would be led away from what it reads.
-///
-/// Errors: the client cannot read; what was there a moment ago is gone; of none anything was known in time.
-pub(super) fn recognise(
-    glancing: impl FnOnce() -> Result<BaseConsumer<Quiet>, Error>,
-    (topic, group): (&str, &str),
-    asked: &[(u32, Origin, Bounds)],
-    goes_on: impl Fn() -> bool,
-) -> Result<Looked, Error> {
-    let mut looked = Looked::default();
-    let mut left: Vec<(u32, &Origin)> = Vec::new();
-    for (partition, origin, (begin, end)) in asked {
-        if origin.offset >= *end {
-            looked.told.insert(*partition, false);
-        } else if origin.offset >= *begin {
-            left.push((*partition, origin));
-        }
-    }
-    if left.is_empty() {
-        return Ok(looked);
-    }
-    let consumer = glancing()?;
-    for some in left.chunks(GLANCED_AT_ONCE_MAX) {
-        let mut left: HashMap<u32, &Origin> = some.iter().copied().collect();
-        if goes_on() {
-            glance(&consumer, (topic, group), &mut left, &mut looked.told, &goes_on)?;
-        }
-        looked.late.extend(left.into_keys());
-    }
-    match looked.told.is_empty() {
-        false => Ok(looked),
-        true => {
-            Err(Error::Store { doing: "look at the changelog", source: "it was not read in time".into() })
-        }
-    }
 }
 
 /// At those that are left, until none is or it goes on no longer.

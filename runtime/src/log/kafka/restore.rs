@@ -11,6 +11,7 @@
 //! While nothing is asked of it, the same thread follows the changelogs of partitions that others have (`standby`): so
 //! nobody else writes what is restored here.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +29,7 @@ use super::context::Quiet;
 use super::ends::{Ends, Place};
 use super::failure::{failed, refused};
 use super::options::TRANSACTION_TIMEOUT;
-use super::origin::{self, Bounds, Looked, Recognised};
+use super::origin::{self, Bounds, Glance, Looked, Recognised};
 use super::restoring::serve;
 use super::standby::Standby;
 use super::store::{Origin, Progress, Store};
@@ -123,7 +124,9 @@ impl Restorer {
         let (restored_in, restored) = unbounded();
         let known = Arc::new(Known::default());
         let (shared, known_here) = (shared.clone(), known.clone());
-        let run = Run { worker: worker.into(), shared, inputs, store, consumer, ends, known: known_here };
+        let glance = RefCell::new(Glance::new());
+        let run =
+            Run { worker: worker.into(), shared, inputs, store, consumer, ends, known: known_here, glance };
         metrics::counter!("orderstream_replayed_records_total").increment(0);
         let standby = Standby::new(run.shared.clone(), worker);
         let thread = std::thread::Builder::new()
@@ -199,6 +202,7 @@ pub(super) struct Run {
     pub(super) consumer: BaseConsumer<Quiet>,
     pub(super) ends: Ends,
     pub(super) known: Arc<Known>,
+    pub(super) glance: RefCell<Glance>,
 }
 
 impl Run {
@@ -212,10 +216,11 @@ impl Run {
     }
 
     /// Whether the changelogs of these partitions are those that the store was written from, as far as it can tell. Not those that were
-    /// not read in time.
+    /// not read in time: each look has `wait` at most, and there are two.
     pub(super) fn recognise(
         &self,
         partitions: &[(u32, Bounds)],
+        wait: Duration,
         goes_on: impl Fn() -> bool,
     ) -> Result<HashMap<u32, Recognised>, Error> {
         let place = (&*self.inputs.changelog, &*self.inputs.group_name);
@@ -226,7 +231,7 @@ impl Run {
                 let origin = stands(*partition)?.and_then(|stands| stands.origin);
                 asked.extend(origin.map(|origin| (*partition, origin, *bounds)));
             }
-            origin::recognise(glancing, place, &asked, &goes_on)
+            self.glance.borrow_mut().recognise(glancing, place, &asked, wait, &goes_on)
         };
         let in_force = look(&|partition| self.store.progress(partition))?;
         let beside = look(&|partition| self.store.building(partition))?;

@@ -102,6 +102,9 @@ pub(super) fn serve(run: &Run, mut standby: Standby, jobs: &Receiver<Job>, ready
     let mut restoring = Restoring::new(run, ready, signal);
     loop {
         if restoring.is_idle() {
+            if standby.follows_all() {
+                run.glance.borrow_mut().rest();
+            }
             match jobs.recv_timeout(standby.wait(Instant::now())) {
                 Ok(job) => restoring.take(job, &mut standby),
                 Err(RecvTimeoutError::Timeout) => standby.turn(run),
@@ -260,8 +263,11 @@ impl<'a> Restoring<'a> {
         self.waiting = left;
         self.waiting.append(&mut last);
         let begun = self.begin_reading(settled);
+        // Nothing was taken meanwhile: whatever is silent now was not asked.
+        self.front.was_not_asked(Instant::now());
         // Half of the time is left for those that are being read.
-        self.look_at = self.look_at.max(Instant::now() + SETTLED_LOOK.max(began.elapsed()));
+        let share = if self.reading.is_empty() { Duration::ZERO } else { began.elapsed() };
+        self.look_at = self.look_at.max(Instant::now() + SETTLED_LOOK.max(share));
         match (begun, problem) {
             // What passes does not hide what does not.
             (Err(begun), Some(problem)) if begun.is_passing() => Err(problem),

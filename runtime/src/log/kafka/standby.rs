@@ -95,6 +95,8 @@ pub(super) struct Standby {
     /// More lay there than the last turn could take.
     has_more: bool,
     not_before: Option<Instant>,
+    /// What is new is not begun before.
+    begin_at: Option<Instant>,
     ends_asked: Option<Instant>,
     is_failing: bool,
 }
@@ -111,6 +113,7 @@ impl Standby {
             budget: Budget { bytes_per_second_max, free_at: Instant::now() },
             has_more: false,
             not_before: None,
+            begin_at: None,
             ends_asked: None,
             is_failing: false,
         };
@@ -133,6 +136,11 @@ impl Standby {
     pub(super) fn give_up(&mut self, partition: u32) {
         self.wanted.remove(&partition);
         self.drop_unwanted();
+    }
+
+    /// Whether all that is wanted is followed.
+    pub(super) fn follows_all(&self) -> bool {
+        self.wanted.iter().all(|partition| self.followed.contains_key(partition))
     }
 
     /// How long nothing has to be done.
@@ -224,7 +232,7 @@ impl Standby {
     fn begin_new(&mut self, run: &Run) -> Result<(), Error> {
         let new = self.wanted.iter().copied().filter(|partition| !self.followed.contains_key(partition));
         let new: Vec<u32> = new.take(BEGUN_AT_ONCE_MAX).collect();
-        if new.is_empty() {
+        if new.is_empty() || self.begin_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
         let topic = &run.inputs.changelog;
@@ -232,8 +240,12 @@ impl Standby {
         let places: Vec<Place> = new.iter().map(|partition| (topic.clone(), *partition)).collect();
         let bounds = run.ends.written_within(&places, LOOK_AGAIN_WAIT)?;
         let bounds: Vec<_> = new.into_iter().zip(bounds).collect();
-        let deadline = Instant::now() + LOOK_AGAIN_WAIT;
-        let known = run.recognise(&bounds, || !run.is_stopping() && Instant::now() < deadline)?;
+        let known = run.recognise(&bounds, LOOK_AGAIN_WAIT, || !run.is_stopping())?;
+        if known.is_empty() {
+            debug!(worker = %self.worker, "changelogs of others are not known again in time; it is tried again");
+            self.begin_at = Some(Instant::now() + RETRY_WAIT);
+            return Ok(());
+        }
         let mut assigned = TopicPartitionList::new();
         let mut begun = BTreeMap::new();
         for (partition, bounds) in bounds {

@@ -64,6 +64,15 @@ impl Failure {
     fn abort(reason: String) -> Self {
         Self { kind: Kind::Abort, reason }
     }
+
+    /// Of a producer that is none any more the client says only that.
+    fn not_taken(producer: &RingProducer, error: &KafkaError) -> Self {
+        let fatal = producer.client().fatal_error().map(|(code, _)| KafkaError::MessageProduction(code));
+        let is_superseded = |error: &KafkaError| kind(error) == Kind::Superseded;
+        let superseded = is_superseded(error) || fatal.as_ref().is_some_and(is_superseded);
+        let kind = if superseded { Kind::Superseded } else { Kind::Abort };
+        Self { kind, reason: format!("a record was not taken: {error}") }
+    }
 }
 
 pub(crate) type RingProducer = BaseProducer<RingContext>;
@@ -101,7 +110,7 @@ pub(crate) fn send(producer: &RingProducer, work: &Work) -> Result<Written, Fail
     drain(producer, deadline)?;
     let delivered = producer.context().take();
     match delivered.failure {
-        Some(error) => Err(Failure::abort(format!("a record was not taken: {error}"))),
+        Some(error) => Err(Failure::not_taken(producer, &error)),
         None => Ok(written(delivered, &work.origins)),
     }
 }
@@ -192,7 +201,7 @@ fn produce<'a>(
             {
                 look(producer);
             }
-            Err((error, _)) => return Err(Failure::abort(format!("a record was not taken: {error}"))),
+            Err((error, _)) => return Err(Failure::not_taken(producer, &error)),
         }
     }
 }

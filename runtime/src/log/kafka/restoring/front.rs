@@ -39,6 +39,16 @@ impl Front {
         self.has_come |= !self.silent.contains(&partition);
     }
 
+    /// Until now nobody has looked whether anything came.
+    pub(super) fn was_not_asked(&mut self, now: Instant) {
+        self.came_at = now;
+    }
+
+    /// How many are fetched that are not silent.
+    pub(super) fn heard(&self) -> usize {
+        self.partitions.difference(&self.silent).count()
+    }
+
     /// Chooses anew; whether that are others than before. `lefts`: of each partition that is to be read, how many records are left;
     /// `may_read_long`: whether it is the worker's turn.
     pub(super) fn choose(

@@ -68,10 +68,8 @@ impl Restoring<'_> {
                 unknown.push((wanted.partition, asked.bounds));
             }
         }
-        let deadline = Instant::now() + RECOGNISE_WAIT;
-        let goes_on =
-            || Instant::now() < deadline && settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket));
-        let known = run.recognise(&unknown, goes_on)?;
+        let goes_on = || settled.iter().any(|(wanted, _)| run.known.wants(wanted.ticket));
+        let known = run.recognise(&unknown, RECOGNISE_WAIT, goes_on)?;
         let mut begun = Vec::with_capacity(settled.len());
         for (wanted, asked) in settled {
             let partition = wanted.partition;
@@ -84,7 +82,12 @@ impl Restoring<'_> {
             let replay = Replay::begin(run, partition, asked.bounds, asked.asked_ms, known)?;
             begun.push(Reading { wanted: *wanted, committed: asked.committed.clone(), replay });
         }
-        Ok(begun)
+        match begun.is_empty() {
+            false => Ok(begun),
+            true => {
+                Err(Error::Store { doing: "look at the changelog", source: "it was not read in time".into() })
+            }
+        }
     }
 
     /// Those that are to be read now, each from where it is.
@@ -113,7 +116,7 @@ impl Restoring<'_> {
         }
         self.is_assigned = true;
         if let Some(faults) = &self.run.shared.options.faults {
-            faults.note_read_together(assigned.count());
+            faults.note_read_together(self.front.heard());
         }
         self.run.consumer.assign(&assigned).map_err(failed("read the changelog"))
     }
