@@ -236,7 +236,7 @@ fn long_changelogs_are_read_by_turns_until_all_are_read() {
 
 /// Fault: brokers give away little at a time. What is read of a changelog to know it again is one record, however much lies behind it.
 #[test]
-fn many_changelogs_are_known_again_however_slowly_brokers_answer() {
+fn many_changelogs_are_known_again_over_a_narrow_link() {
     const PARTITIONS: u32 = 24;
     const RECORDS: usize = 12;
     const RECORD_BYTES: usize = 100_000;

@@ -263,8 +263,7 @@ impl<'a> Restoring<'a> {
         self.waiting = left;
         self.waiting.append(&mut last);
         let begun = self.begin_reading(settled);
-        // Nothing was taken meanwhile: whatever is silent now was not asked.
-        self.front.was_not_asked(Instant::now());
+        self.front.was_not_asked(began.elapsed(), Instant::now());
         // Half of the time is left for those that are being read.
         let share = if self.reading.is_empty() { Duration::ZERO } else { began.elapsed() };
         self.look_at = self.look_at.max(Instant::now() + SETTLED_LOOK.max(share));

@@ -39,9 +39,9 @@ impl Front {
         self.has_come |= !self.silent.contains(&partition);
     }
 
-    /// Until now nobody has looked whether anything came.
-    pub(super) fn was_not_asked(&mut self, now: Instant) {
-        self.came_at = now;
+    /// For so long nobody has looked whether anything came: that is nobody's silence.
+    pub(super) fn was_not_asked(&mut self, span: Duration, now: Instant) {
+        self.came_at = (self.came_at + span).min(now);
     }
 
     /// How many are fetched that are not silent.
@@ -112,6 +112,24 @@ mod tests {
 
     fn reading(partitions: &[u32]) -> BTreeMap<u32, ()> {
         partitions.iter().map(|partition| (*partition, ())).collect()
+    }
+
+    /// A long look makes one silent that was not asked; or many short ones, as at what is not settled, hide that one is.
+    #[test]
+    fn who_was_not_asked_is_not_silent_and_is_once_he_was_asked_for_long_enough() {
+        let began = Instant::now();
+        let mut front = Front::new(None, began);
+        let left = [(0, MUCH + 1), (1, MUCH + 2)];
+        assert_eq!(chosen(&mut front, &left, began), [0]);
+        let looked = began + 2 * SILENCE_MAX;
+        front.was_not_asked(2 * SILENCE_MAX, looked);
+        assert!(!front.is_over(&reading(&[0, 1]), looked));
+        let (mut now, look) = (looked, SILENCE_MAX / 100);
+        for _ in 0..100 {
+            now += 2 * look;
+            front.was_not_asked(look, now);
+        }
+        assert!(front.is_over(&reading(&[0, 1]), now), "half of the time it was asked");
     }
 
     /// Short changelogs wait for long ones; or long ones are read together, so that none is ready before all are.
